@@ -25,7 +25,8 @@ func TestCredentialsNeverShowThePassword(t *testing.T) {
 	holder := struct{ Inner Credentials }{c}
 	texts := []string{string(encoded)}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
-		texts = append(texts, fmt.Sprintf(verb, c), fmt.Sprintf(verb, &c), fmt.Sprintf(verb, holder), fmt.Sprintf(verb, []Credentials{c}))
+		texts = append(texts, fmt.Sprintf(verb, c), fmt.Sprintf(verb, &c), fmt.Sprintf(verb, holder),
+			fmt.Sprintf(verb, []Credentials{c}))
 	}
 	for _, text := range texts {
 		if strings.Contains(text, secret) || strings.Contains(text, fmt.Sprintf("%x", secret)) {
@@ -45,11 +46,23 @@ func TestBasicCredentials(t *testing.T) {
 		want Credentials
 		says string // part of the failure, "" for success
 	}{
-		{name: "both keys are read", data: map[string]string{"username": "u", "password": "p"}, want: Credentials{Username: "u", Password: "p"}},
-		{name: "line ends of files are dropped", data: map[string]string{"username": "u\n", "password": "p\r\n"}, want: Credentials{Username: "u", Password: "p"}},
-		{name: "a missing key is told with those that are there", data: map[string]string{"username": "u", "pasword": secret}, says: `it has "pasword", "username"`},
+		{
+			name: "both keys are read", data: map[string]string{"username": "u", "password": "p"},
+			want: Credentials{Username: "u", Password: "p"},
+		},
+		{
+			name: "line ends of files are dropped", data: map[string]string{"username": "u\n", "password": "p\r\n"},
+			want: Credentials{Username: "u", Password: "p"},
+		},
+		{
+			name: "a missing key is told with those that are there", data: map[string]string{"username": "u", "pasword": secret},
+			says: `it has "pasword", "username"`,
+		},
 		{name: "an empty Secret has none", data: nil, says: "it has none"},
-		{name: "a docker config is refused", kind: DockerConfigType, data: map[string]string{DockerConfigKey: "{}"}, says: "is for registries"},
+		{
+			name: "a docker config is refused", kind: DockerConfigType, data: map[string]string{DockerConfigKey: "{}"},
+			says: "is for registries",
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -105,24 +118,82 @@ func TestRegistryCredentials(t *testing.T) {
 		want       Credentials
 		says       string
 	}{
-		{name: "the host's entry is used", auths: map[string]any{"ghcr.io": entry("a")}, repository: "ghcr.io/team/chart", want: as("a")},
-		{name: "the longest path wins", auths: map[string]any{"ghcr.io": entry("a"), "ghcr.io/team": entry("b"), "ghcr.io/team/x": entry("c")}, repository: "ghcr.io/team/chart", want: as("b")},
-		{name: "a path ends at a slash", auths: map[string]any{"ghcr.io/team": entry("a"), "ghcr.io": entry("b")}, repository: "ghcr.io/team-b/chart", want: as("b")},
-		{name: "a path may be the whole repository", auths: map[string]any{"ghcr.io/team/chart": entry("a")}, repository: "ghcr.io/team/chart", want: as("a")},
-		{name: "a key may be a URL with the API's version", auths: map[string]any{"https://ghcr.io/v2/": entry("a")}, repository: "ghcr.io/x", want: as("a")},
-		{name: "Docker Hub has several names", auths: map[string]any{"https://index.docker.io/v1/": entry("a")}, repository: "docker.io/org/chart", want: as("a")},
-		{name: "Docker Hub's registry is Docker Hub", auths: map[string]any{"docker.io": entry("a")}, repository: "registry-1.docker.io/org/chart", want: as("a")},
-		{name: "the port counts", auths: map[string]any{"localhost:5000": entry("a"), "localhost:5001": entry("b")}, repository: "localhost:5001/x", want: as("b")},
-		{name: "a wildcard stands for one label", auths: map[string]any{"*.example.com": entry("a")}, repository: "eu.example.com/x", want: as("a")},
-		{name: "a wildcard does not stand for two labels", auths: map[string]any{"*.example.com": entry("a")}, repository: "a.b.example.com/x", says: `no entry for "a.b.example.com"`},
-		{name: "an exact host beats a wildcard", auths: map[string]any{"*.example.com": entry("a"), "eu.example.com": entry("b")}, repository: "eu.example.com/x", want: as("b")},
-		{name: "user name and password need no auth", auths: map[string]any{"h": map[string]string{"username": "a", "password": "p"}}, repository: "h/x", want: as("a")},
-		{name: "a password may hold a colon", auths: map[string]any{"h": map[string]string{"auth": auth("a", "p:q")}}, repository: "h/x", want: Credentials{Username: "a", Password: "p:q"}},
-		{name: "another host is told with those that are there", auths: map[string]any{"a.io": entry("a"), "https://u:" + secret + "@b.io/v1/": entry("b")}, repository: "c.io/x", says: `no entry for "c.io"; it has entries for "a.io", "b.io"`},
-		{name: "an identity token is refused", auths: map[string]any{"h": map[string]string{"identitytoken": secret}}, repository: "h/x", says: "token of a login session"},
-		{name: "an identity token with the usual auth beside it is refused", auths: map[string]any{"h": map[string]string{"auth": auth("<token>", ""), "identitytoken": secret}}, repository: "h/x", says: "token of a login session"},
-		{name: "auth has to be base64", auths: map[string]any{"h": map[string]string{"auth": secret + "!"}}, repository: "h/x", says: "is not base64"},
-		{name: "an entry may be empty", auths: map[string]any{"h": map[string]string{}}, repository: "h/x", says: "has neither auth"},
+		{
+			name: "the host's entry is used", auths: map[string]any{"ghcr.io": entry("a")}, repository: "ghcr.io/team/chart",
+			want: as("a"),
+		},
+		{
+			name:       "the longest path wins",
+			auths:      map[string]any{"ghcr.io": entry("a"), "ghcr.io/team": entry("b"), "ghcr.io/team/x": entry("c")},
+			repository: "ghcr.io/team/chart", want: as("b"),
+		},
+		{
+			name: "a path ends at a slash", auths: map[string]any{"ghcr.io/team": entry("a"), "ghcr.io": entry("b")},
+			repository: "ghcr.io/team-b/chart", want: as("b"),
+		},
+		{
+			name: "a path may be the whole repository", auths: map[string]any{"ghcr.io/team/chart": entry("a")},
+			repository: "ghcr.io/team/chart", want: as("a"),
+		},
+		{
+			name: "a key may be a URL with the API's version", auths: map[string]any{"https://ghcr.io/v2/": entry("a")},
+			repository: "ghcr.io/x", want: as("a"),
+		},
+		{
+			name: "Docker Hub has several names", auths: map[string]any{"https://index.docker.io/v1/": entry("a")},
+			repository: "docker.io/org/chart", want: as("a"),
+		},
+		{
+			name: "Docker Hub's registry is Docker Hub", auths: map[string]any{"docker.io": entry("a")},
+			repository: "registry-1.docker.io/org/chart", want: as("a"),
+		},
+		{
+			name: "the port counts", auths: map[string]any{"localhost:5000": entry("a"), "localhost:5001": entry("b")},
+			repository: "localhost:5001/x", want: as("b"),
+		},
+		{
+			name: "a wildcard stands for one label", auths: map[string]any{"*.example.com": entry("a")},
+			repository: "eu.example.com/x", want: as("a"),
+		},
+		{
+			name: "a wildcard does not stand for two labels", auths: map[string]any{"*.example.com": entry("a")},
+			repository: "a.b.example.com/x", says: `no entry for "a.b.example.com"`,
+		},
+		{
+			name:  "an exact host beats a wildcard",
+			auths: map[string]any{"*.example.com": entry("a"), "eu.example.com": entry("b")}, repository: "eu.example.com/x",
+			want: as("b"),
+		},
+		{
+			name:  "user name and password need no auth",
+			auths: map[string]any{"h": map[string]string{"username": "a", "password": "p"}}, repository: "h/x", want: as("a"),
+		},
+		{
+			name: "a password may hold a colon", auths: map[string]any{"h": map[string]string{"auth": auth("a", "p:q")}},
+			repository: "h/x", want: Credentials{Username: "a", Password: "p:q"},
+		},
+		{
+			name:  "another host is told with those that are there",
+			auths: map[string]any{"a.io": entry("a"), "https://u:" + secret + "@b.io/v1/": entry("b")}, repository: "c.io/x",
+			says: `no entry for "c.io"; it has entries for "a.io", "b.io"`,
+		},
+		{
+			name: "an identity token is refused", auths: map[string]any{"h": map[string]string{"identitytoken": secret}},
+			repository: "h/x", says: "token of a login session",
+		},
+		{
+			name:       "an identity token with the usual auth beside it is refused",
+			auths:      map[string]any{"h": map[string]string{"auth": auth("<token>", ""), "identitytoken": secret}},
+			repository: "h/x", says: "token of a login session",
+		},
+		{
+			name: "auth has to be base64", auths: map[string]any{"h": map[string]string{"auth": secret + "!"}},
+			repository: "h/x", says: "is not base64",
+		},
+		{
+			name: "an entry may be empty", auths: map[string]any{"h": map[string]string{}}, repository: "h/x",
+			says: "has neither auth",
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -26,7 +26,9 @@ func TestIsDowngrade(t *testing.T) {
 		{name: "an older version", before: published("1.1.0", 1), found: published("1.0.0", 2), want: true},
 		{name: "the same version", before: published("1.1.0", 1), found: published("1.1.0", 1)},
 		{name: "a build that was created later", before: published("1.0.0+b", 1), found: published("1.0.0+a", 2)},
-		{name: "a build that was created before", before: published("1.0.0+a", 2), found: published("1.0.0+b", 1), want: true},
+		{
+			name: "a build that was created before", before: published("1.0.0+a", 2), found: published("1.0.0+b", 1), want: true,
+		},
 		{name: "a text after a version", before: published("1.0.0", 1), found: published("stable", 1)},
 		{name: "a version after a text", before: published("stable", 1), found: published("1.0.0", 1)},
 		{name: "nothing before", before: Published{}, found: published("1.0.0", 1)},

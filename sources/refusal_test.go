@@ -19,8 +19,9 @@ func TestIsRefusal(t *testing.T) {
 		"upstream refuses":                     {refused, true},
 		"upstream refuses, with more around":   {fmt.Errorf("copying: %w", refused), true},
 		"upstream refuses, in another failure": {Fail(v1beta1.FetchFailedReason, refused, "copying"), true},
-		"a Secret does not exist":              {Fail(v1beta1.AuthenticationFailedReason, nil, "Secret a/b does not exist"), false},
-		"another error":                        {errors.New("access refused"), false},
+		"a Secret does not exist": {Fail(v1beta1.AuthenticationFailedReason, nil, "Secret a/b does not exist"),
+			false},
+		"another error": {errors.New("access refused"), false},
 	} {
 		if got := IsRefusal(tt.err); got != tt.want {
 			t.Errorf("%s: %t", name, got)

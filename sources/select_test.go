@@ -14,7 +14,10 @@ import (
 )
 
 func TestSelect(t *testing.T) {
-	all := []string{"1.0.0", "1.2.0", "1.2.3+b1", "1.2.3+b2", "1.2.3+b10", "v1.4.0", "1.3.0-rc.1", "2.0.0-rc.2", "2.0.0-rc.10", "0.9.9", "latest", "1.2"}
+	all := []string{
+		"1.0.0", "1.2.0", "1.2.3+b1", "1.2.3+b2", "1.2.3+b10", "v1.4.0", "1.3.0-rc.1", "2.0.0-rc.2", "2.0.0-rc.10", "0.9.9",
+		"latest", "1.2",
+	}
 	tests := []struct {
 		name   string
 		tags   []string // all when nil
@@ -24,37 +27,91 @@ func TestSelect(t *testing.T) {
 	}{
 		{name: "an empty constraint takes the newest release", want: "v1.4.0"},
 		{name: "a star takes the newest release", choice: VersionConstraint{Constraint: "*"}, want: "v1.4.0"},
-		{name: "a range with spaces around it is understood", choice: VersionConstraint{Constraint: " ^1.2.0 "}, want: "v1.4.0"},
+		{
+			name: "a range with spaces around it is understood", choice: VersionConstraint{Constraint: " ^1.2.0 "},
+			want: "v1.4.0",
+		},
 		{name: "the newest in range wins", choice: VersionConstraint{Constraint: ">=1.0.0 <1.2.3"}, want: "1.2.0"},
-		{name: "a range that names a pre-release takes pre-releases in numeric order", choice: VersionConstraint{Constraint: ">=2.0.0-0"}, want: "2.0.0-rc.10"},
-		{name: "pre-releases can be asked for", choice: VersionConstraint{Constraint: "*", IncludePrerelease: true}, want: "2.0.0-rc.10"},
-		{name: "a pin of a version finds the tag with a leading v", choice: VersionConstraint{Constraint: "1.4.0"}, want: "v1.4.0"},
-		{name: "a pin with a leading v finds a tag without one", choice: VersionConstraint{Constraint: "v1.2.0"}, want: "1.2.0"},
+		{
+			name:   "a range that names a pre-release takes pre-releases in numeric order",
+			choice: VersionConstraint{Constraint: ">=2.0.0-0"}, want: "2.0.0-rc.10",
+		},
+		{
+			name: "pre-releases can be asked for", choice: VersionConstraint{Constraint: "*", IncludePrerelease: true},
+			want: "2.0.0-rc.10",
+		},
+		{
+			name: "a pin of a version finds the tag with a leading v", choice: VersionConstraint{Constraint: "1.4.0"},
+			want: "v1.4.0",
+		},
+		{
+			name: "a pin with a leading v finds a tag without one", choice: VersionConstraint{Constraint: "v1.2.0"},
+			want: "1.2.0",
+		},
 		{name: "a pin may be a pre-release", choice: VersionConstraint{Constraint: "2.0.0-rc.2"}, want: "2.0.0-rc.2"},
 		{name: "a pin with a build takes that build", choice: VersionConstraint{Constraint: "1.2.3+b1"}, want: "1.2.3+b1"},
-		{name: "a pin without a build takes the newest build", choice: VersionConstraint{Constraint: "1.2.3"}, tags: []string{"1.2.3+b1", "1.2.3+b10"}, want: "1.2.3+b10"},
-		{name: "a pin with a v takes a build with a v", choice: VersionConstraint{Constraint: "v1.1.0"}, tags: []string{"v1.1.0+b.2", "v1.2.0"}, want: "v1.1.0+b.2"},
-		{name: "a pin without a build prefers none", choice: VersionConstraint{Constraint: "v1.2.3"}, tags: []string{"1.2.3+b1", "1.2.3"}, want: "1.2.3"},
-		{name: "a pin prefers its very text", choice: VersionConstraint{Constraint: "v1.2.3"}, tags: []string{"1.2.3", "v1.2.3"}, want: "v1.2.3"},
+		{
+			name: "a pin without a build takes the newest build", choice: VersionConstraint{Constraint: "1.2.3"},
+			tags: []string{"1.2.3+b1", "1.2.3+b10"}, want: "1.2.3+b10",
+		},
+		{
+			name: "a pin with a v takes a build with a v", choice: VersionConstraint{Constraint: "v1.1.0"},
+			tags: []string{"v1.1.0+b.2", "v1.2.0"}, want: "v1.1.0+b.2",
+		},
+		{
+			name: "a pin without a build prefers none", choice: VersionConstraint{Constraint: "v1.2.3"},
+			tags: []string{"1.2.3+b1", "1.2.3"}, want: "1.2.3",
+		},
+		{
+			name: "a pin prefers its very text", choice: VersionConstraint{Constraint: "v1.2.3"},
+			tags: []string{"1.2.3", "v1.2.3"}, want: "v1.2.3",
+		},
 		{
 			name: "a pin with a build takes no other", choice: VersionConstraint{Constraint: "1.2.3+b7"},
 			tags: []string{"9.0.0", "8.0.0", "7.0.0", "6.0.0", "5.0.0", "1.2.9", "1.2.3+b1", "1.2.3-rc.1"},
-			says: []string{`of 8 published, 1.2.3+b1 (is not 1.2.3+b7), 1.2.3-rc.1 (is not 1.2.3+b7), 1.2.9 (is not 1.2.3+b7), 9.0.0`},
+			says: []string{
+				`of 8 published, 1.2.3+b1 (is not 1.2.3+b7), 1.2.3-rc.1 (is not 1.2.3+b7), 1.2.9 (is not 1.2.3+b7), 9.0.0`,
+			},
 		},
-		{name: "a pin that is filtered out gives way to a build", choice: VersionConstraint{Constraint: "1.2.3", Filter: regexp.MustCompile(`\+b`)}, tags: []string{"1.2.3+b1", "1.2.3"}, want: "1.2.3+b1"},
-		{name: "builds are ordered by their identifiers", choice: VersionConstraint{Constraint: "~1.2"}, tags: []string{"1.2.3+9", "1.2.3+10", "1.2.3"}, want: "1.2.3+10"},
-		{name: "no build is older than any", choice: VersionConstraint{Constraint: "~1.2"}, tags: []string{"1.2.3", "1.2.3+0"}, want: "1.2.3+0"},
+		{
+			name:   "a pin that is filtered out gives way to a build",
+			choice: VersionConstraint{Constraint: "1.2.3", Filter: regexp.MustCompile(`\+b`)},
+			tags:   []string{"1.2.3+b1", "1.2.3"}, want: "1.2.3+b1",
+		},
+		{
+			name: "builds are ordered by their identifiers", choice: VersionConstraint{Constraint: "~1.2"},
+			tags: []string{"1.2.3+9", "1.2.3+10", "1.2.3"}, want: "1.2.3+10",
+		},
+		{
+			name: "no build is older than any", choice: VersionConstraint{Constraint: "~1.2"},
+			tags: []string{"1.2.3", "1.2.3+0"}, want: "1.2.3+0",
+		},
 		{name: "two tags of one version are told apart by their text", tags: []string{"v1.0.0", "1.0.0"}, want: "1.0.0"},
 		{name: "an underscore is no plus", tags: []string{"1.9.0_1", "1.8.0"}, want: "1.8.0"},
 		{name: "a number is no version", tags: []string{"1234567", "20240101", "0.1.0"}, want: "0.1.0"},
-		{name: "the filter sees the tag", choice: VersionConstraint{Constraint: "*-0", Filter: regexp.MustCompile(`-rc\.2$`)}, want: "2.0.0-rc.2"},
+		{
+			name: "the filter sees the tag", choice: VersionConstraint{Constraint: "*-0", Filter: regexp.MustCompile(`-rc\.2$`)},
+			want: "2.0.0-rc.2",
+		},
 		{
 			name: "without a match the five newest are explained", choice: VersionConstraint{Constraint: ">=3.0.0"},
-			says: []string{`">=3.0.0"`, "10 published", "2.0.0-rc.10", "2.0.0-rc.2", "v1.4.0", "1.3.0-rc.1", "1.2.3+b2", `v1.4.0 (is less than "3.0.0")`},
+			says: []string{
+				`">=3.0.0"`, "10 published", "2.0.0-rc.10", "2.0.0-rc.2", "v1.4.0", "1.3.0-rc.1", "1.2.3+b2",
+				`v1.4.0 (is less than "3.0.0")`,
+			},
 		},
-		{name: "a pre-release that is in range says so", choice: VersionConstraint{Constraint: "^2"}, says: []string{"2.1.0-rc.1 (is a pre-release)"}, tags: []string{"2.0.0-rc.2", "2.1.0-rc.1"}},
-		{name: "without versions that is said", tags: []string{"latest"}, choice: VersionConstraint{Constraint: "1.x"}, says: []string{`"1.x"`, "no version is published at all"}},
-		{name: "a filter without a match is named", choice: VersionConstraint{Filter: regexp.MustCompile("^x")}, says: []string{`the filter "^x"`, "does not match the filter"}},
+		{
+			name: "a pre-release that is in range says so", choice: VersionConstraint{Constraint: "^2"},
+			says: []string{"2.1.0-rc.1 (is a pre-release)"}, tags: []string{"2.0.0-rc.2", "2.1.0-rc.1"},
+		},
+		{
+			name: "without versions that is said", tags: []string{"latest"}, choice: VersionConstraint{Constraint: "1.x"},
+			says: []string{`"1.x"`, "no version is published at all"},
+		},
+		{
+			name: "a filter without a match is named", choice: VersionConstraint{Filter: regexp.MustCompile("^x")},
+			says: []string{`the filter "^x"`, "does not match the filter"},
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -100,16 +157,43 @@ func TestSelectOfAChart(t *testing.T) {
 		says      string
 	}{
 		{name: "of two builds the one created last is newest", published: index, want: "1.9.0+a"},
-		{name: "a pin takes the build created last", published: index, choice: VersionConstraint{Constraint: "v1.9.0"}, want: "1.9.0+a"},
-		{name: "a text that is published is no range", published: index, choice: VersionConstraint{Constraint: "1.8"}, want: "1.8"},
+		{
+			name: "a pin takes the build created last", published: index, choice: VersionConstraint{Constraint: "v1.9.0"},
+			want: "1.9.0+a",
+		},
+		{
+			name: "a text that is published is no range", published: index, choice: VersionConstraint{Constraint: "1.8"},
+			want: "1.8",
+		},
 		{name: "leading zeros are a text", published: index, choice: VersionConstraint{Constraint: "01.9.0"}, want: "01.9.0"},
-		{name: "a text that is not published is a range", published: index, choice: VersionConstraint{Constraint: "1.7"}, want: "v1.7.0"},
-		{name: "a range takes no text", published: index, choice: VersionConstraint{Constraint: ">=1.9.1"}, says: "1.9.0+a (is less than"},
-		{name: "a text near a pin is shown", published: index, choice: VersionConstraint{Constraint: "1.8.0"}, says: "of 5 published, 1.8 (is no strict semver), 1.8.3 (is not 1.8.0)"},
-		{name: "an underscore in a tag is a plus", published: registry, choice: VersionConstraint{Constraint: "1.0.0+b1"}, want: "1.0.0_b1"},
-		{name: "a pin takes a tag with a build", published: registry, choice: VersionConstraint{Constraint: "1.0.0"}, want: "1.0.0_b2"},
-		{name: "a tag that is a text is found", published: registry, choice: VersionConstraint{Constraint: "latest"}, want: "latest"},
-		{name: "no tag but texts", published: ParseChartTags([]string{"main", "dev"}), choice: VersionConstraint{Constraint: "1.x"}, says: "of 2 published, none is strict semver"},
+		{
+			name: "a text that is not published is a range", published: index, choice: VersionConstraint{Constraint: "1.7"},
+			want: "v1.7.0",
+		},
+		{
+			name: "a range takes no text", published: index, choice: VersionConstraint{Constraint: ">=1.9.1"},
+			says: "1.9.0+a (is less than",
+		},
+		{
+			name: "a text near a pin is shown", published: index, choice: VersionConstraint{Constraint: "1.8.0"},
+			says: "of 5 published, 1.8 (is no strict semver), 1.8.3 (is not 1.8.0)",
+		},
+		{
+			name: "an underscore in a tag is a plus", published: registry, choice: VersionConstraint{Constraint: "1.0.0+b1"},
+			want: "1.0.0_b1",
+		},
+		{
+			name: "a pin takes a tag with a build", published: registry, choice: VersionConstraint{Constraint: "1.0.0"},
+			want: "1.0.0_b2",
+		},
+		{
+			name: "a tag that is a text is found", published: registry, choice: VersionConstraint{Constraint: "latest"},
+			want: "latest",
+		},
+		{
+			name: "no tag but texts", published: ParseChartTags([]string{"main", "dev"}),
+			choice: VersionConstraint{Constraint: "1.x"}, says: "of 2 published, none is strict semver",
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -214,7 +298,9 @@ func TestParseVersionsCountsWhatItSkips(t *testing.T) {
 }
 
 func FuzzSelect(f *testing.F) {
-	for _, seed := range []string{"", "*", "^1", "1.2.3", "v1.2.3+b1", ">=1.0.0-0 <2.0.0-0", "|| ||", "1.x - 2", "~>1.0.0.0"} {
+	for _, seed := range []string{
+		"", "*", "^1", "1.2.3", "v1.2.3+b1", ">=1.0.0-0 <2.0.0-0", "|| ||", "1.x - 2", "~>1.0.0.0",
+	} {
 		f.Add("1.0.0 v1.2.3+b1 2.0.0-rc.1 1.0.0_9 "+seed, seed, "v1.30.1")
 	}
 	f.Fuzz(func(t *testing.T, tags, constraint, kube string) {

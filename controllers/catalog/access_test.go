@@ -42,7 +42,9 @@ func credentials(password string) *corev1.Secret {
 func guardedBy(t *testing.T, source Object, answers *atomic.Int32) *guarded {
 	t.Helper()
 	objects := newClient(t, source, credentials("right"))
-	g := &guarded{t: t, objects: objects, catalog: NewCatalog(objects, objects, newStore(t)), source: source, answers: answers}
+	g := &guarded{
+		t: t, objects: objects, catalog: NewCatalog(objects, objects, newStore(t)), source: source, answers: answers,
+	}
 	g.web = ChartRef{Kind: v1beta1.HelmRepositoryKind, Namespace: "apps", Name: "charts", Chart: "web", Version: "1.0.0"}
 	g.other = g.web
 	g.other.Version = "1.1.0"
@@ -87,20 +89,22 @@ func guardedSources(t *testing.T) map[string]func(t *testing.T) *guarded {
 	t.Helper()
 	archives := make([][]byte, 0, 2)
 	for _, version := range []string{"1.0.0", "1.1.0"} {
-		archive, err := servers.BuildChart(map[string]string{"Chart.yaml": "apiVersion: v2\nname: web\nversion: " + version + "\n"})
+		archive, err := servers.BuildChart(
+			map[string]string{"Chart.yaml": "apiVersion: v2\nname: web\nversion: " + version + "\n"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		archives = append(archives, archive)
 	}
 	options := func(answers *atomic.Int32) servers.Options {
-		return servers.Options{Username: "team", Password: "right", Intercept: func(w http.ResponseWriter, _ *http.Request) bool {
-			code := int(answers.Load())
-			if code != 0 {
-				w.WriteHeader(code)
-			}
-			return code != 0
-		}}
+		return servers.Options{Username: "team", Password: "right",
+			Intercept: func(w http.ResponseWriter, _ *http.Request) bool {
+				code := int(answers.Load())
+				if code != 0 {
+					w.WriteHeader(code)
+				}
+				return code != 0
+			}}
 	}
 	index := func(noDigests bool) func(t *testing.T) *guarded {
 		return func(t *testing.T) *guarded {
@@ -148,9 +152,13 @@ func guardedSources(t *testing.T) map[string]func(t *testing.T) *guarded {
 		"an artifact": func(t *testing.T) *guarded {
 			t.Helper()
 			server, answers := registry(t)
-			object := &v1beta1.OCIRepository{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "charts", UID: "u1", Generation: 1}}
+			object := &v1beta1.OCIRepository{
+				ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "charts", UID: "u1", Generation: 1},
+			}
 			object.Spec.URL, object.Spec.Insecure = "oci://"+server.Host()+"/charts/web", true
-			object.Spec.SecretRef, object.Spec.Reference = &v1beta1.LocalObjectReference{Name: "key"}, &v1beta1.OCIRepositoryRef{Tag: "1.0.0"}
+			object.Spec.SecretRef, object.Spec.Reference = &v1beta1.LocalObjectReference{Name: "key"}, &v1beta1.OCIRepositoryRef{
+				Tag: "1.0.0",
+			}
 			g := guardedBy(t, object, answers)
 			g.web = ChartRef{Kind: v1beta1.OCIRepositoryKind, Namespace: "apps", Name: "charts"}
 			g.other, g.poll = ChartRef{}, g.catalog.pollOCIRepository
@@ -161,8 +169,12 @@ func guardedSources(t *testing.T) map[string]func(t *testing.T) *guarded {
 
 // revocations end the access of a source.
 var revocations = map[string]func(g *guarded) error{
-	"the Secret is deleted":              func(g *guarded) error { return g.objects.Delete(g.t.Context(), credentials("")) },
-	"the Secret holds another password":  func(g *guarded) error { return g.objects.Update(g.t.Context(), credentials("wrong")) },
+	"the Secret is deleted": func(g *guarded) error {
+		return g.objects.Delete(g.t.Context(), credentials(""))
+	},
+	"the Secret holds another password": func(g *guarded) error {
+		return g.objects.Update(g.t.Context(), credentials("wrong"))
+	},
 	"upstream refuses the same password": func(g *guarded) error { g.answers.Store(http.StatusUnauthorized); return nil },
 }
 

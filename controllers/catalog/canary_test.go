@@ -61,7 +61,9 @@ var answers = map[string]func(w http.ResponseWriter, r *http.Request, said strin
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("WWW-Authenticate", `Basic realm=`+strconv.Quote(said))
 		w.WriteHeader(http.StatusUnauthorized)
-		code := map[string]any{"code": "DENIED " + said, "message": "no entry for " + said, "detail": map[string]string{"sent": said}}
+		code := map[string]any{
+			"code": "DENIED " + said, "message": "no entry for " + said, "detail": map[string]string{"sent": said},
+		}
 		_ = json.NewEncoder(w).Encode(map[string]any{"errors": []any{code}})
 	},
 	"a refusal": func(w http.ResponseWriter, _ *http.Request, said string) {
@@ -69,11 +71,14 @@ var answers = map[string]func(w http.ResponseWriter, r *http.Request, said strin
 		fmt.Fprintf(w, "<Error><Code>%s</Code><Message>%s</Message></Error>", said, said)
 	},
 	"a challenge to ask elsewhere": func(w http.ResponseWriter, _ *http.Request, said string) {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="http://169.254.169.254/`+url.PathEscape(said)+`?a=`+url.QueryEscape(said)+`",service=`+strconv.Quote(said))
+		w.Header().Set("WWW-Authenticate",
+			`Bearer realm="http://169.254.169.254/`+url.PathEscape(said)+`?a=`+url.QueryEscape(said)+`",service=`+
+				strconv.Quote(said))
 		w.WriteHeader(http.StatusUnauthorized)
 	},
 	"a redirect": func(w http.ResponseWriter, r *http.Request, said string) {
-		http.Redirect(w, r, "http://169.254.169.254/"+url.PathEscape(said)+"/x?token="+url.QueryEscape(said), http.StatusFound)
+		http.Redirect(w, r, "http://169.254.169.254/"+url.PathEscape(said)+"/x?token="+url.QueryEscape(said),
+			http.StatusFound)
 	},
 	"a redirect to nowhere": func(w http.ResponseWriter, _ *http.Request, said string) {
 		w.Header().Set("Location", "http://"+said+".invalid:port/")
@@ -110,18 +115,23 @@ func sourcesAt(server, secret, proxy string) map[string]Object {
 		}
 		return &v1beta1.LocalObjectReference{Name: name}
 	}
-	index := &v1beta1.HelmRepository{ObjectMeta: meta, Spec: v1beta1.HelmRepositorySpec{URL: server, SecretRef: ref(secret)}}
+	index := &v1beta1.HelmRepository{
+		ObjectMeta: meta, Spec: v1beta1.HelmRepositorySpec{URL: server, SecretRef: ref(secret)},
+	}
 	registry := index.DeepCopy()
-	registry.Spec.Type, registry.Spec.URL, registry.Spec.Insecure = v1beta1.HelmRepositoryTypeOCI, "oci://"+host+"/charts", true
+	registry.Spec.Type, registry.Spec.URL, registry.Spec.Insecure = v1beta1.HelmRepositoryTypeOCI, "oci://"+host+
+		"/charts", true
 	oci := &v1beta1.OCIRepository{ObjectMeta: meta}
-	oci.Spec.URL, oci.Spec.Insecure, oci.Spec.SecretRef, oci.Spec.ProxySecretRef = "oci://"+host+"/charts/web", true, ref(secret), ref(proxy)
+	oci.Spec.URL, oci.Spec.Insecure, oci.Spec.SecretRef, oci.Spec.ProxySecretRef = "oci://"+host+
+		"/charts/web", true, ref(secret), ref(proxy)
 	git := &v1beta1.GitRepository{ObjectMeta: meta}
 	git.Spec.URL, git.Spec.SecretRef, git.Spec.ProxySecretRef = server+"/repository.git", ref(secret), ref(proxy)
 	bucket := &v1beta1.Bucket{ObjectMeta: meta}
 	bucket.Spec.Endpoint, bucket.Spec.BucketName, bucket.Spec.Insecure = host, "charts", true
 	bucket.Spec.SecretRef, bucket.Spec.ProxySecretRef = ref(secret), ref(proxy)
 	all := map[string]Object{
-		v1beta1.HelmRepositoryKind: index, "registry": registry, v1beta1.OCIRepositoryKind: oci, v1beta1.GitRepositoryKind: git, v1beta1.BucketKind: bucket,
+		v1beta1.HelmRepositoryKind: index, "registry": registry, v1beta1.OCIRepositoryKind: oci,
+		v1beta1.GitRepositoryKind: git, v1beta1.BucketKind: bucket,
 	}
 	if proxy != "" {
 		delete(all, v1beta1.HelmRepositoryKind) // these have no proxy
@@ -180,7 +190,8 @@ func checkTold(t *testing.T, where, text string) {
 func TestUpstreamsThatRepeatCredentials(t *testing.T) {
 	t.Parallel()
 	secrets := []*corev1.Secret{
-		secretOf("basic", map[string]string{"username": "robot", "password": canary + "\n", "accesskey": "robot", "secretkey": canary}),
+		secretOf("basic",
+			map[string]string{"username": "robot", "password": canary + "\n", "accesskey": "robot", "secretkey": canary}),
 		secretOf("bearer", map[string]string{"bearerToken": canary}),
 	}
 	for name, answer := range answers {
@@ -235,12 +246,16 @@ func lockedIdentity(t *testing.T) string {
 // A Secret with something else in it than it should have is not quoted.
 func TestSecretsThatCannotBeUsedAreNotQuoted(t *testing.T) {
 	t.Parallel()
-	almost := "-----BEGIN PRIVATE KEY-----\n" + base64.StdEncoding.EncodeToString([]byte(canary)) + "\n-----END PRIVATE KEY-----\n"
+	almost := "-----BEGIN PRIVATE KEY-----\n" + base64.StdEncoding.EncodeToString([]byte(canary)) +
+		"\n-----END PRIVATE KEY-----\n"
 	for name, data := range map[string]map[string]string{
-		"a docker config that is none":     {".dockerconfigjson": `{"auths": {"127.0.0.1:1": {"auth": "` + canary},
-		"a docker config of other types":   {".dockerconfigjson": `{"auths": {"127.0.0.1:1": {"auth": [` + strconv.Quote(canary) + `]}}}`},
-		"a docker config without a name":   {".dockerconfigjson": `{"auths": {"127.0.0.1:1": {"auth": ` + strconv.Quote(base64.StdEncoding.EncodeToString([]byte(canary))) + `}}}`},
-		"a docker config for a host":       {".dockerconfigjson": `{"auths": {"robot:` + strings.ReplaceAll(canary, `"`, "") + `@example.com": {"password": "x"}}}`},
+		"a docker config that is none": {".dockerconfigjson": `{"auths": {"127.0.0.1:1": {"auth": "` + canary},
+		"a docker config of other types": {".dockerconfigjson": `{"auths": {"127.0.0.1:1": {"auth": [` +
+			strconv.Quote(canary) + `]}}}`},
+		"a docker config without a name": {".dockerconfigjson": `{"auths": {"127.0.0.1:1": {"auth": ` +
+			strconv.Quote(base64.StdEncoding.EncodeToString([]byte(canary))) + `}}}`},
+		"a docker config for a host": {".dockerconfigjson": `{"auths": {"robot:` + strings.ReplaceAll(canary, `"`, "") +
+			`@example.com": {"password": "x"}}}`},
 		"a token with spaces":              {"bearerToken": canary + " x"},
 		"a key that is none":               {"tls.crt": canary, "tls.key": canary},
 		"a key that is almost one":         {"tls.crt": almost, "tls.key": almost},
@@ -250,8 +265,9 @@ func TestSecretsThatCannotBeUsedAreNotQuoted(t *testing.T) {
 		"a proxy with a strange scheme":    {"address": canary + "://127.0.0.1:1"},
 		"an identity that is none":         {"identity": canary, "known_hosts": "127.0.0.1 ssh-ed25519 " + canary},
 		"an identity that is almost one":   {"identity": almost, "known_hosts": canary},
-		"an identity that is locked":       {"identity": lockedIdentity(t), "password": canary, "known_hosts": "127.0.0.1 " + canary},
-		"a password alone":                 {"password": canary, "secretkey": canary},
+		"an identity that is locked": {"identity": lockedIdentity(t), "password": canary,
+			"known_hosts": "127.0.0.1 " + canary},
+		"a password alone": {"password": canary, "secretkey": canary},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -77,7 +77,9 @@ func newCatalog(t *testing.T, objects ...client.Object) *Catalog {
 }
 
 func repository(change ...func(*v1beta1.HelmRepository)) *v1beta1.HelmRepository {
-	r := &v1beta1.HelmRepository{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "charts", UID: "u1", Generation: 1}}
+	r := &v1beta1.HelmRepository{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "charts", UID: "u1", Generation: 1},
+	}
 	r.Spec.URL = chartsURL
 	for _, c := range change {
 		c(r)
@@ -135,19 +137,32 @@ func TestChartAnswersFromTheShelf(t *testing.T) {
 		pending, woken bool
 		reason, text   string
 	}{
-		{name: "what the last poll found is the answer", repository: repository(), shelf: shelved(resolved{Revision: revision}), want: revision},
-		{name: "an answer outlives the failure of its source", repository: repository(failing), shelf: shelved(resolved{Revision: revision, err: broken}), want: revision},
-		{name: "an answer outlives the suspension of its source", repository: repository(suspended), shelf: shelved(resolved{Revision: revision}), want: revision},
+		{
+			name: "what the last poll found is the answer", repository: repository(),
+			shelf: shelved(resolved{Revision: revision}), want: revision,
+		},
+		{
+			name: "an answer outlives the failure of its source", repository: repository(failing),
+			shelf: shelved(resolved{Revision: revision, err: broken}), want: revision,
+		},
+		{
+			name: "an answer outlives the suspension of its source", repository: repository(suspended),
+			shelf: shelved(resolved{Revision: revision}), want: revision,
+		},
 		{name: "an index answers a new choice on the spot", repository: repository(), shelf: indexed,
 			want: v1beta1.ChartRevision{Name: "web", Version: "1.2.0", Digest: digest2}},
 		{name: "that nothing fits is an answer", repository: repository(), shelf: shelved(resolved{err: broken}),
 			reason: v1beta1.NoMatchReason, text: "nothing fits"},
 		{name: "without an answer the source is polled", repository: repository(), pending: true, woken: true},
-		{name: "a shelf of another address is worthless", repository: repository(), shelf: elsewhere, pending: true, woken: true},
+		{
+			name: "a shelf of another address is worthless", repository: repository(), shelf: elsewhere, pending: true,
+			woken: true,
+		},
 		{name: "a failing source is told, and polled", repository: repository(failing), woken: true,
 			reason: v1beta1.SourceNotReadyReason, text: "no route to host"},
-		{name: "a failure of an older generation says nothing", repository: repository(failing, func(r *v1beta1.HelmRepository) { r.Generation = 2 }),
-			pending: true, woken: true},
+		{name: "a failure of an older generation says nothing",
+			repository: repository(failing, func(r *v1beta1.HelmRepository) { r.Generation = 2 }),
+			pending:    true, woken: true},
 		{name: "a suspended source is told, and not polled", repository: repository(suspended),
 			reason: v1beta1.SourceNotReadyReason, text: "HelmRepository apps/charts is suspended"},
 	}
@@ -170,13 +185,15 @@ func TestChartAnswersFromTheShelf(t *testing.T) {
 			}
 			got, err := c.Chart(t.Context(), anyWeb)
 			if got != tt.want || IsPending(err) != tt.pending || woken != tt.woken {
-				t.Errorf("got %v (error %v), woken %v; want %v, pending %v, woken %v", got, err, woken, tt.want, tt.pending, tt.woken)
+				t.Errorf("got %v (error %v), woken %v; want %v, pending %v, woken %v", got, err, woken, tt.want, tt.pending,
+					tt.woken)
 			}
 			if tt.text == "" {
 				return
 			}
 			var known reasoned
-			if !errors.As(err, &known) || known.Reason() != tt.reason || !known.Retryable() || !strings.Contains(err.Error(), tt.text) {
+			if !errors.As(err, &known) || known.Reason() != tt.reason || !known.Retryable() ||
+				!strings.Contains(err.Error(), tt.text) {
 				t.Errorf("error = %v, want %s: %s", err, tt.reason, tt.text)
 			}
 		})
@@ -196,7 +213,9 @@ func TestChartOfASourceThatIsOneChart(t *testing.T) {
 		pending bool
 		text    string
 	}{
-		{name: "its chart is the answer", object: oci(func(r *v1beta1.OCIRepository) { r.Status.Chart = &revision }), want: revision},
+		{name: "its chart is the answer", object: oci(func(r *v1beta1.OCIRepository) {
+			r.Status.Chart = &revision
+		}), want: revision},
 		{name: "before the first poll the answer is on its way", object: oci(func(*v1beta1.OCIRepository) {}), pending: true},
 		{name: "its failure is told", object: oci(func(r *v1beta1.OCIRepository) {
 			status.SourceFailed(r, status.Failure{Reason: v1beta1.FetchFailedReason, Message: "no route to host"}, now)
@@ -205,7 +224,8 @@ func TestChartOfASourceThatIsOneChart(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := newCatalog(t, tt.object).Chart(t.Context(), ChartRef{Kind: v1beta1.OCIRepositoryKind, Namespace: "apps", Name: "web"})
+			got, err := newCatalog(t, tt.object).Chart(t.Context(),
+				ChartRef{Kind: v1beta1.OCIRepositoryKind, Namespace: "apps", Name: "web"})
 			if got != tt.want || IsPending(err) != tt.pending {
 				t.Errorf("got %v (error %v), want %v, pending %v", got, err, tt.want, tt.pending)
 			}
@@ -249,7 +269,8 @@ func TestPutReportsChangedAnswersOnly(t *testing.T) {
 		return s
 	}
 	changed, err := c.put(t.Context(), charts, source, fill(digest1, "first"), []ChartRef{same, other, broken})
-	if diff := cmp.Diff([]ChartRef{same, other, broken}, changed, cmp.AllowUnexported(ChartRef{})); diff != "" || err != nil {
+	if diff := cmp.Diff([]ChartRef{same, other, broken}, changed, cmp.AllowUnexported(ChartRef{})); diff != "" ||
+		err != nil {
 		t.Errorf("error %v; at first everything is news (-want +got):\n%s", err, diff)
 	}
 	changed, err = c.put(t.Context(), charts, source, fill(digest1, "first"), []ChartRef{same, other, broken})
@@ -259,7 +280,8 @@ func TestPutReportsChangedAnswersOnly(t *testing.T) {
 	next := fill(digest2, "second")
 	next.Picks[fresh.String()] = resolved{Revision: revision}
 	changed, err = c.put(t.Context(), charts, source, next, []ChartRef{same, other, fresh, broken})
-	if diff := cmp.Diff([]ChartRef{other, fresh, broken}, changed, cmp.AllowUnexported(ChartRef{})); diff != "" || err != nil {
+	if diff := cmp.Diff([]ChartRef{other, fresh, broken}, changed, cmp.AllowUnexported(ChartRef{})); diff != "" ||
+		err != nil {
 		t.Errorf("error %v; changed (-want +got):\n%s", err, diff)
 	}
 }
@@ -268,14 +290,16 @@ func TestANewCatalogFindsTheShelfInTheStore(t *testing.T) {
 	t.Parallel()
 	objects, artifacts := newClient(t, repository()), newStore(t)
 	before := NewCatalog(objects, objects, artifacts)
-	if _, err := before.put(t.Context(), charts, repository(), shelved(resolved{Revision: revision, Archive: digest2, URL: "web.tgz"}), nil); err != nil {
+	if _, err := before.put(t.Context(), charts, repository(),
+		shelved(resolved{Revision: revision, Archive: digest2, URL: "web.tgz"}), nil); err != nil {
 		t.Fatal(err)
 	}
 	after := NewCatalog(objects, objects, artifacts)
 	if got, err := after.Chart(t.Context(), anyWeb); got != revision || err != nil {
 		t.Errorf("after a restart: %v, error %v", got, err)
 	}
-	if kept := after.before(charts, repository()).Picks[anyWeb.String()]; kept.Archive != digest2 || kept.URL != "web.tgz" {
+	if kept := after.before(charts, repository()).Picks[anyWeb.String()]; kept.Archive != digest2 ||
+		kept.URL != "web.tgz" {
 		t.Errorf("after a restart the pick is %+v", kept)
 	}
 	moved := repository(func(r *v1beta1.HelmRepository) { r.Spec.URL = "https://elsewhere.example.com" })
@@ -326,14 +350,16 @@ func TestArchiveOpensWhatTheShelfNames(t *testing.T) {
 	}
 	former := revision
 	former.Digest = digest2
-	if _, err := c.Archive(t.Context(), anyWeb, former, false); err == nil || !strings.Contains(err.Error(), "no longer stands for web-1.0.0@222222222222") {
+	if _, err := c.Archive(t.Context(), anyWeb, former, false); err == nil ||
+		!strings.Contains(err.Error(), "no longer stands for web-1.0.0@222222222222") {
 		t.Errorf("error = %v for a chart that was replaced", err)
 	}
 }
 
 func TestChoicesOfAreListedOnce(t *testing.T) {
 	t.Parallel()
-	objects := newClient(t, release("a", "web", "*"), release("b", "web", ""), release("c", "web", "1"), chartObject("d", "web", "1"),
+	objects := newClient(t, release("a", "web", "*"), release("b", "web", ""), release("c", "web", "1"),
+		chartObject("d", "web", "1"),
 		chartObject("e", "shop", ""), release("f", "web", "*", func(hr *v1beta1.HelmRelease) { hr.Namespace = "elsewhere" }))
 	got, err := ChoicesOf(objects)(t.Context(), charts)
 	if err != nil {

@@ -47,19 +47,44 @@ func TestChoice(t *testing.T) {
 		want string
 	}{
 		{name: "a signed chart", want: `chart web "1" of HelmRepository apps/charts signed (helm) as Secret apps/team says`,
-			got: ChoiceOfRelease(release("a", "web", "1", signed(v1beta1.Verification{Provider: v1beta1.VerifyHelm, SecretRef: &v1beta1.LocalObjectReference{Name: "team"}})))},
-		{name: "a chart signed by identities", want: `chart web "1" of HelmRepository apps/charts signed (cosign) as Secret apps/root says, by "me" of "us" or "you" of "us"`,
-			got: ChoiceOfRelease(release("a", "web", "1", signed(v1beta1.Verification{TrustedRootSecretRef: &v1beta1.LocalObjectReference{Name: "root"},
-				MatchOIDCIdentity: []v1beta1.OIDCIdentityMatch{{Issuer: "us", Subject: "me"}, {Issuer: "us", Subject: "you"}}})))},
+			got: ChoiceOfRelease(
+				release("a", "web", "1",
+					signed(v1beta1.Verification{
+						Provider: v1beta1.VerifyHelm, SecretRef: &v1beta1.LocalObjectReference{Name: "team"},
+					})))},
+		{name: "a chart signed by identities",
+			want: `chart web "1" of HelmRepository apps/charts signed (cosign) as Secret apps/root says, by "me" of "us" or "you" of "us"`,
+			got: ChoiceOfRelease(
+				release("a", "web", "1",
+					signed(v1beta1.Verification{TrustedRootSecretRef: &v1beta1.LocalObjectReference{Name: "root"},
+						MatchOIDCIdentity: []v1beta1.OIDCIdentityMatch{{Issuer: "us", Subject: "me"}, {Issuer: "us", Subject: "you"}}})))},
 		{name: "a chart signed by nobody knows whom", want: `chart web "1" of HelmRepository apps/charts signed (cosign)`,
 			got: ChoiceOfRelease(release("a", "web", "1", signed(v1beta1.Verification{})))},
-		{name: "a chart of a repository", got: ChoiceOfRelease(release("a", "web", "1.x")), want: `chart web "1.x" of HelmRepository apps/charts`},
-		{name: "no version is any version", got: ChoiceOfRelease(release("a", "web", "")), want: `chart web "*" of HelmRepository apps/charts`},
-		{name: "a source in another namespace", got: ChoiceOfRelease(release("a", "web", "1", elsewhere)), want: `chart web "1" of HelmRepository infra/charts`},
-		{name: "a version means nothing in Git", got: ChoiceOfRelease(release("a", "charts/web", "1", fromGit)), want: "chart charts/web of GitRepository apps/charts"},
+		{
+			name: "a chart of a repository", got: ChoiceOfRelease(release("a", "web", "1.x")),
+			want: `chart web "1.x" of HelmRepository apps/charts`,
+		},
+		{
+			name: "no version is any version", got: ChoiceOfRelease(release("a", "web", "")),
+			want: `chart web "*" of HelmRepository apps/charts`,
+		},
+		{
+			name: "a source in another namespace", got: ChoiceOfRelease(release("a", "web", "1", elsewhere)),
+			want: `chart web "1" of HelmRepository infra/charts`,
+		},
+		{
+			name: "a version means nothing in Git", got: ChoiceOfRelease(release("a", "charts/web", "1", fromGit)),
+			want: "chart charts/web of GitRepository apps/charts",
+		},
 		{name: "a reference", got: ChoiceOfRelease(release("a", "", "", byRef(""))), want: "OCIRepository apps/web"},
-		{name: "a reference to another namespace", got: ChoiceOfRelease(release("a", "", "", byRef("infra"))), want: "OCIRepository infra/web"},
-		{name: "a HelmChart asks as a release does", got: ChoiceOfChart(chartObject("a", "web", "")), want: `chart web "*" of HelmRepository apps/charts`},
+		{
+			name: "a reference to another namespace", got: ChoiceOfRelease(release("a", "", "", byRef("infra"))),
+			want: "OCIRepository infra/web",
+		},
+		{
+			name: "a HelmChart asks as a release does", got: ChoiceOfChart(chartObject("a", "web", "")),
+			want: `chart web "*" of HelmRepository apps/charts`,
+		},
 		{name: "the source of a choice", got: anyWeb.Source(), want: "HelmRepository apps/charts"},
 	}
 	for _, tt := range tests {
@@ -84,9 +109,18 @@ func TestKeepPrefersAnAnswerToAFailure(t *testing.T) {
 		want        resolved
 	}{
 		{name: "a new answer replaces the old", now: found, before: had, want: found},
-		{name: "a failure leaves the old answer, and is reported", now: resolved{err: news}, before: had, want: resolved{Revision: revision, URL: "had", err: news}},
-		{name: "a failure without an old answer is the answer", now: resolved{err: news}, before: resolved{err: old}, want: resolved{err: news}},
-		{name: "an answer with a failure is an answer", now: resolved{Revision: found.Revision, err: news}, before: had, want: resolved{Revision: found.Revision, err: news}},
+		{
+			name: "a failure leaves the old answer, and is reported", now: resolved{err: news}, before: had,
+			want: resolved{Revision: revision, URL: "had", err: news},
+		},
+		{
+			name: "a failure without an old answer is the answer", now: resolved{err: news}, before: resolved{err: old},
+			want: resolved{err: news},
+		},
+		{
+			name: "an answer with a failure is an answer", now: resolved{Revision: found.Revision, err: news}, before: had,
+			want: resolved{Revision: found.Revision, err: news},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -114,11 +148,20 @@ func TestIsNew(t *testing.T) {
 		{name: "other bytes are new", kind: v1beta1.HelmRepositoryKind, found: otherBytes, want: true},
 		{name: "in Git, other bytes of one version are not new", kind: v1beta1.GitRepositoryKind, found: otherBytes},
 		{name: "in Git, another version is new", kind: v1beta1.GitRepositoryKind, found: otherVersion, want: true},
-		{name: "in Git, other values files of one version are new", kind: v1beta1.GitRepositoryKind, found: otherValues, want: true},
+		{
+			name: "in Git, other values files of one version are new", kind: v1beta1.GitRepositoryKind, found: otherValues,
+			want: true,
+		},
 		{name: "in Git, other bytes are new when every revision counts", kind: v1beta1.GitRepositoryKind,
 			strategy: v1beta1.ReconcileStrategyRevision, found: otherBytes, want: true},
-		{name: "in Git, other bytes are new after the spec changed", kind: v1beta1.GitRepositoryKind, generation: 1, found: otherBytes, want: true},
-		{name: "the same chart is not new after the spec changed", kind: v1beta1.GitRepositoryKind, generation: 1, found: revision},
+		{
+			name: "in Git, other bytes are new after the spec changed", kind: v1beta1.GitRepositoryKind, generation: 1,
+			found: otherBytes, want: true,
+		},
+		{
+			name: "the same chart is not new after the spec changed", kind: v1beta1.GitRepositoryKind, generation: 1,
+			found: revision,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -16,7 +16,8 @@ import (
 	"fairlead.dev/fairlead/sources/store"
 )
 
-// The index of another tenant names the digest of a private chart, which the cache has. Its own upstream has to have it, too.
+// The index of another tenant names the digest of a private chart, which the cache has. Its own upstream has to have
+// it, too.
 func TestAnIndexThatNamesTheChartOfAnotherOpensNothing(t *testing.T) {
 	t.Parallel()
 	asked := 0
@@ -25,7 +26,9 @@ func TestAnIndexThatNamesTheChartOfAnotherOpensNothing(t *testing.T) {
 		w.WriteHeader(http.StatusForbidden)
 	}))
 	t.Cleanup(upstream.Close)
-	attacker := repository(func(r *v1beta1.HelmRepository) { r.Namespace, r.UID, r.Spec.URL = "mallory", "m1", upstream.URL })
+	attacker := repository(func(r *v1beta1.HelmRepository) {
+		r.Namespace, r.UID, r.Spec.URL = "mallory", "m1", upstream.URL
+	})
 	c := newCatalog(t, repository(), attacker)
 	private := bring(t, c, repository(), "private chart")
 	wanted := v1beta1.ChartRevision{Name: "web", Version: "1.0.0", Digest: private}
@@ -37,7 +40,8 @@ func TestAnIndexThatNamesTheChartOfAnotherOpensNothing(t *testing.T) {
 	forged.Picks[choice.String()] = answer
 	c.shelves[theirs] = forged
 
-	if archive, err := c.Archive(t.Context(), choice, wanted, false); err == nil || sources.Reason(err) != v1beta1.AuthenticationFailedReason {
+	if archive, err := c.Archive(t.Context(), choice, wanted, false); err == nil ||
+		sources.Reason(err) != v1beta1.AuthenticationFailedReason {
 		t.Errorf("the other tenant gets %v, %v", archive, err)
 	}
 	if asked == 0 {
@@ -69,7 +73,9 @@ func mustIdentity(t *testing.T, c *Catalog, choice ChartRef) string {
 func TestAStatusThatNamesTheArtifactOfAnotherOpensNothing(t *testing.T) {
 	t.Parallel()
 	victim := repository()
-	forged := &v1beta1.OCIRepository{ObjectMeta: metav1.ObjectMeta{Namespace: "mallory", Name: "forged", UID: "m2", Generation: 1}}
+	forged := &v1beta1.OCIRepository{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "mallory", Name: "forged", UID: "m2", Generation: 1},
+	}
 	forged.Spec.URL = "oci://127.0.0.1:1/none"
 	c := newCatalog(t, victim, forged)
 	private := bring(t, c, victim, "private manifests")
@@ -88,30 +94,36 @@ func TestAStatusThatNamesTheArtifactOfAnotherOpensNothing(t *testing.T) {
 	}
 }
 
-// The upstream of a tenant hangs and then fails. Another source that wants the same digest neither waits nor hears of it.
+// The upstream of a tenant hangs and then fails. Another source that wants the same digest neither waits nor hears of
+// it.
 func TestAFetchIsJoinedOnlyByTheSameSource(t *testing.T) {
 	t.Parallel()
 	c := newCatalog(t)
 	mallory, victim := store.Holder{Namespace: "mallory", ID: "m"}, store.Holder{Namespace: "apps", ID: "v"}
 	started, hanging, ended := make(chan struct{}), make(chan struct{}), make(chan error)
 	go func() {
-		_, err := c.once(context.WithoutCancel(t.Context()), fetchKey{Holder: mallory, digest: digest1}, func(context.Context) (string, error) {
-			close(started)
-			<-hanging
-			return "", errors.New("GET https://mallory.example/chart.tgz: 503")
-		})
+		_, err := c.once(context.WithoutCancel(t.Context()), fetchKey{Holder: mallory, digest: digest1},
+			func(context.Context) (string, error) {
+				close(started)
+				<-hanging
+				return "", errors.New("GET https://mallory.example/chart.tgz: 503")
+			})
 		ended <- err
 	}()
 	<-started
 	soon, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	got, err := c.once(soon, fetchKey{Holder: victim, digest: digest1}, func(context.Context) (string, error) { return "its own", nil })
+	got, err := c.once(soon, fetchKey{Holder: victim, digest: digest1}, func(context.Context) (string, error) {
+		return "its own", nil
+	})
 	if got != "its own" || err != nil {
 		t.Errorf("the victim gets %q, %v", got, err)
 	}
 	ending, stop := context.WithCancel(t.Context())
 	stop()
-	_, err = c.once(ending, fetchKey{Holder: mallory, digest: digest1}, func(context.Context) (string, error) { return "", errors.New("fetched twice") })
+	_, err = c.once(ending, fetchKey{Holder: mallory, digest: digest1}, func(context.Context) (string, error) {
+		return "", errors.New("fetched twice")
+	})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("the same source does not wait for its own fetch: %v", err)
 	}

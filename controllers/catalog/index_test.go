@@ -17,9 +17,10 @@ func TestChoicesOfOtherNamespaces(t *testing.T) {
 	t.Parallel()
 	release := func(namespace string) *v1beta1.HelmRelease {
 		hr := &v1beta1.HelmRelease{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "web"}}
-		hr.Spec.Chart = &v1beta1.HelmChartTemplate{Spec: v1beta1.HelmChartTemplateSpec{Chart: "of-" + namespace, SourceRef: v1beta1.SourceReference{
-			Kind: charts.Kind, Namespace: charts.Namespace, Name: charts.Name,
-		}}}
+		hr.Spec.Chart = &v1beta1.HelmChartTemplate{
+			Spec: v1beta1.HelmChartTemplateSpec{Chart: "of-" + namespace, SourceRef: v1beta1.SourceReference{
+				Kind: charts.Kind, Namespace: charts.Namespace, Name: charts.Name,
+			}}}
 		return hr
 	}
 	for refuse, want := range map[bool]int{false: 2, true: 1} {

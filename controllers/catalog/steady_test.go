@@ -12,7 +12,9 @@ func TestAChoiceIsSteady(t *testing.T) {
 	t.Parallel()
 	at := func(day int) time.Time { return time.Date(2026, 1, day, 0, 0, 0, 0, time.UTC) }
 	made := func(version string, created time.Time) resolved {
-		return resolved{Revision: v1beta1.ChartRevision{Name: "web", Version: version, Digest: "sha256:" + version}, Created: created}
+		return resolved{
+			Revision: v1beta1.ChartRevision{Name: "web", Version: version, Digest: "sha256:" + version}, Created: created,
+		}
 	}
 	for name, tt := range map[string]struct {
 		before, found resolved

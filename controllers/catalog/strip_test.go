@@ -89,7 +89,9 @@ func TestManifestsWithoutWhatIsIgnored(t *testing.T) {
 		"extracted":          {&text, "extract", []string{"a.yaml"}},
 		"copied as it is":    {&text, "copy", []string{"a.yaml", "README.md"}},
 	} {
-		object := &v1beta1.OCIRepository{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "fleet", UID: "u1", Generation: 1}}
+		object := &v1beta1.OCIRepository{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "fleet", UID: "u1", Generation: 1},
+		}
 		object.Spec.URL, object.Spec.Insecure, object.Spec.Ignore = "oci://"+server.Host()+"/fleet", true, tt.ignore
 		object.Spec.LayerSelector = &v1beta1.OCILayerSelector{Operation: tt.operation}
 		c := newCatalog(t, object)

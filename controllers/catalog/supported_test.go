@@ -26,7 +26,8 @@ func TestNothingIsTakenFromAnUnsupportedSource(t *testing.T) {
 	catalog := NewCatalog(objects, objects, nil)
 	choice := ChartRef{Kind: v1beta1.OCIRepositoryKind, Namespace: "apps", Name: "web"}
 	_, err := catalog.Chart(t.Context(), choice)
-	if sources.Reason(err) != v1beta1.SourceNotReadyReason || !strings.Contains(err.Error(), "spec.provider gcp is not supported") {
+	if sources.Reason(err) != v1beta1.SourceNotReadyReason ||
+		!strings.Contains(err.Error(), "spec.provider gcp is not supported") {
 		t.Errorf("error %v", err)
 	}
 	if last, known := catalog.Last(t.Context(), choice); !known || last != *repository.Status.Chart {

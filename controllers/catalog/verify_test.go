@@ -13,18 +13,23 @@ import (
 	"fairlead.dev/fairlead/test/servers"
 )
 
-// A signature is checked once for a chart and the state of the keys; what does not count leaves what was verified before.
+// A signature is checked once for a chart and the state of the keys; what does not count leaves what was verified
+// before.
 func TestSignaturesAreCheckedWhenSomethingChanges(t *testing.T) {
 	t.Parallel()
 	packager, err := servers.NewPackager()
 	if err != nil {
 		t.Fatal(err)
 	}
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "team", UID: "1"}, Data: map[string][]byte{"team.asc": packager.Armored}}
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "team", UID: "1"},
+		Data:       map[string][]byte{"team.asc": packager.Armored},
+	}
 	secrets := fake.NewClientBuilder().WithObjects(secret).Build()
 	c := NewCatalog(nil, secrets, nil)
 	choice := ChartRef{Kind: v1beta1.HelmRepositoryKind, Namespace: "apps", Name: "charts", Chart: "web", Version: "*"}.
-		demands("apps", &v1beta1.Verification{Provider: v1beta1.VerifyHelm, SecretRef: &v1beta1.LocalObjectReference{Name: "team"}})
+		demands("apps",
+			&v1beta1.Verification{Provider: v1beta1.VerifyHelm, SecretRef: &v1beta1.LocalObjectReference{Name: "team"}})
 	checks := 0
 	var refuse error
 	check := func(trusted) (string, error) {
@@ -39,7 +44,8 @@ func TestSignaturesAreCheckedWhenSomethingChanges(t *testing.T) {
 	if first.err != nil || first.SignedBy != "the team" || first.Keys == "" || checks != 1 {
 		t.Fatalf("%+v after %d checks", first, checks)
 	}
-	if same := c.signed(t.Context(), choice, chart("1"), first, check); same.SignedBy != first.SignedBy || same.Keys != first.Keys || same.Revision != first.Revision || checks != 1 {
+	if same := c.signed(t.Context(), choice, chart("1"), first, check); same.SignedBy != first.SignedBy ||
+		same.Keys != first.Keys || same.Revision != first.Revision || checks != 1 {
 		t.Errorf("the same chart was checked again: %+v", same)
 	}
 	refuse = sources.Fail(v1beta1.VerificationFailedReason, nil, "a stranger")
@@ -55,13 +61,17 @@ func TestSignaturesAreCheckedWhenSomethingChanges(t *testing.T) {
 // Other keys put an answer in doubt, once: a check that fails with them is not made again until they change.
 func TestOtherKeysAreTriedOnce(t *testing.T) {
 	t.Parallel()
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "team", UID: "1"}, Data: map[string][]byte{}}
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "team", UID: "1"}, Data: map[string][]byte{},
+	}
 	secrets := fake.NewClientBuilder().WithObjects(secret).Build()
 	c := NewCatalog(nil, secrets, nil)
 	choice := ChartRef{Kind: v1beta1.HelmRepositoryKind, Namespace: "apps", Name: "charts", Chart: "web", Version: "*"}.
 		demands("apps", &v1beta1.Verification{SecretRef: &v1beta1.LocalObjectReference{Name: "team"}})
 	s := newSourceCache("")
-	s.Picks[choice.String()] = resolved{Revision: v1beta1.ChartRevision{Name: "web", Version: "1", Digest: "sha256:1"}, Keys: "older"}
+	s.Picks[choice.String()] = resolved{
+		Revision: v1beta1.ChartRevision{Name: "web", Version: "1", Digest: "sha256:1"}, Keys: "older",
+	}
 	c.shelves[choice.Source()] = s
 	doubted := func() bool {
 		t.Helper()
@@ -73,7 +83,9 @@ func TestOtherKeysAreTriedOnce(t *testing.T) {
 	if !doubted() {
 		t.Fatal("other keys put nothing in doubt")
 	}
-	failed := c.signed(t.Context(), choice, resolved{Revision: s.Picks[choice.String()].Revision}, s.Picks[choice.String()], nil) // there is no key
+	// there is no key
+	failed := c.signed(t.Context(), choice, resolved{Revision: s.Picks[choice.String()].Revision},
+		s.Picks[choice.String()], nil)
 	if failed.err == nil || failed.needsReverify || failed.Revision.Version != "1" {
 		t.Fatalf("%+v", failed)
 	}

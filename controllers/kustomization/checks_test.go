@@ -26,17 +26,20 @@ func TestHasSecrets(t *testing.T) {
 		return spec
 	}
 	has := func(group, kind string) *v1beta1.ResourceInventory {
-		return &v1beta1.ResourceInventory{Entries: []v1beta1.ResourceRef{v1beta1.NewResourceRef("apps", "a", group, kind, "v1")}}
+		return &v1beta1.ResourceInventory{
+			Entries: []v1beta1.ResourceRef{v1beta1.NewResourceRef("apps", "a", group, kind, "v1")},
+		}
 	}
 	for name, tt := range map[string]struct {
 		spec      v1beta1.KustomizationSpec
 		inventory *v1beta1.ResourceInventory
 		want      bool
 	}{
-		"nothing":                      {},
-		"variables of a ConfigMap":     {spec: from("ConfigMap"), inventory: has("", "ConfigMap")},
-		"variables of a Secret":        {spec: from("Secret"), want: true},
-		"another cluster":              {spec: v1beta1.KustomizationSpec{KubeConfig: &v1beta1.KubeConfigReference{}}, want: true},
+		"nothing":                  {},
+		"variables of a ConfigMap": {spec: from("ConfigMap"), inventory: has("", "ConfigMap")},
+		"variables of a Secret":    {spec: from("Secret"), want: true},
+		"another cluster": {spec: v1beta1.KustomizationSpec{KubeConfig: &v1beta1.KubeConfigReference{}},
+			want: true},
 		"encrypted files":              {spec: v1beta1.KustomizationSpec{Decryption: &v1beta1.Decryption{}}, want: true},
 		"a Secret in the repository":   {inventory: has("", "Secret"), want: true},
 		"a kind that is called Secret": {inventory: has("example.com", "Secret")},
@@ -81,18 +84,22 @@ func TestWordsOfObjectsAreQuotedWithoutSecretsOnly(t *testing.T) {
 	t.Parallel()
 	for _, decrypts := range []bool{false, true} {
 		s, woken := &speaker{}, make(chan struct{}, 8)
-		lookout := refs.NewDependencyWatcher(t.Context(), s, func(types.NamespacedName) { woken <- struct{}{} }, func() time.Time { return now })
+		lookout := refs.NewDependencyWatcher(t.Context(), s, func(types.NamespacedName) { woken <- struct{}{} },
+			func() time.Time { return now })
 		h := &handler{gatherer: &gatherer{dependencyWatcher: lookout}, engine: s, now: func() time.Time { return now }}
 		k := &v1beta1.Kustomization{Spec: v1beta1.KustomizationSpec{Wait: true}}
 		k.Spec.HealthChecks = []v1beta1.ObjectReference{{APIVersion: "example.com/v1", Kind: "Database", Name: "of-others"}}
-		k.Status.Inventory = &v1beta1.ResourceInventory{Entries: []v1beta1.ResourceRef{v1beta1.NewResourceRef("apps", "mine", "example.com", "Database", "v1")}}
+		k.Status.Inventory = &v1beta1.ResourceInventory{
+			Entries: []v1beta1.ResourceRef{v1beta1.NewResourceRef("apps", "mine", "example.com", "Database", "v1")},
+		}
 		if decrypts {
 			k.Spec.Decryption = &v1beta1.Decryption{}
 		}
 		h.look(k, inputs{})
 		<-woken
 		<-woken
-		mine, others := "condition Ready is False, reason LoginFailed: hunter2 is wrong", "condition Ready is False, reason LoginFailed"
+		mine, others := "condition Ready is False, reason LoginFailed: hunter2 is wrong",
+			"condition Ready is False, reason LoginFailed"
 		if decrypts {
 			mine = others
 		}

@@ -18,9 +18,13 @@ func TestAKustomizationThatIsBeingDeletedIsNotReady(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	deleted := metav1.NewTime(now)
-	h := &handler{now: func() time.Time { return now }, jitter: func(d time.Duration, _ float64) time.Duration { return d }}
+	h := &handler{
+		now: func() time.Time { return now }, jitter: func(d time.Duration, _ float64) time.Duration { return d },
+	}
 	k := &v1beta1.Kustomization{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "all", DeletionTimestamp: &deleted}}
-	k.Status.Inventory = &v1beta1.ResourceInventory{Entries: []v1beta1.ResourceRef{{ID: "apps_a__ConfigMap"}, {ID: "apps_b__ConfigMap"}}}
+	k.Status.Inventory = &v1beta1.ResourceInventory{
+		Entries: []v1beta1.ResourceRef{{ID: "apps_a__ConfigMap"}, {ID: "apps_b__ConfigMap"}},
+	}
 	k.Spec.Prune = true
 	progress := func(elapsed time.Duration) {
 		running := &plan.Running{Elapsed: elapsed, Generation: k.Generation}
@@ -36,7 +40,8 @@ func TestAKustomizationThatIsBeingDeletedIsNotReady(t *testing.T) {
 	}
 	progress(slow)
 	want := "the Kustomization is being deleted; deleting its objects, 2 in all"
-	if got := ready(); got.Status != metav1.ConditionUnknown || got.Reason != v1beta1.ProgressingReason || got.Message != want {
+	if got := ready(); got.Status != metav1.ConditionUnknown || got.Reason != v1beta1.ProgressingReason ||
+		got.Message != want {
 		t.Errorf("while its objects are being deleted, Ready is %+v", got)
 	}
 	k.Spec.DeletionPolicy = v1beta1.DeletionPolicyOrphan
@@ -46,7 +51,8 @@ func TestAKustomizationThatIsBeingDeletedIsNotReady(t *testing.T) {
 	}
 
 	status.KustomizationApplied(k, status.Applied{
-		Digest: plan.Departure, Failure: &status.Failure{Reason: v1beta1.PruneRefusedReason, Message: "it holds objects of others"},
+		Digest:  plan.Departure,
+		Failure: &status.Failure{Reason: v1beta1.PruneRefusedReason, Message: "it holds objects of others"},
 	}, now)
 	progress(slow)
 	if got := ready(); got.Status != metav1.ConditionFalse || got.Reason != v1beta1.PruneRefusedReason {

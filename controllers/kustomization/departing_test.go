@@ -66,7 +66,9 @@ func TestADeletedKustomizationWaitsForThoseThatMayTakeItsObjects(t *testing.T) {
 					dependencyWatcher: refs.NewDependencyWatcher(t.Context(), nil, func(types.NamespacedName) {}, at),
 				},
 				tasks:  loop.NewTasks[actionResult](t.Context(), func(key types.NamespacedName) { woken <- key }, at),
-				events: events.NewFakeRecorder(10), now: at, jitter: func(d time.Duration, _ float64) time.Duration { return d }, audited: map[types.NamespacedName]time.Time{},
+				events: events.NewFakeRecorder(10), now: at, jitter: func(d time.Duration, _ float64) time.Duration {
+					return d
+				}, audited: map[types.NamespacedName]time.Time{},
 			}
 			done, after, err := h.Finalize(t.Context(), k)
 			if err != nil || done {

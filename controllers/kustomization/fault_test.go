@@ -21,7 +21,8 @@ func TestAnAttemptThatPanicsFailsTheKustomizationWithBackOff(t *testing.T) {
 	h := &handler{ // without a gatherer: building panics
 		tasks:  loop.NewTasks[actionResult](t.Context(), func(key types.NamespacedName) { woken <- key }, time.Now),
 		events: events.NewFakeRecorder(10), now: time.Now, builds: fair.New(1, 1),
-		awaited: map[types.NamespacedName]bool{}, audited: map[types.NamespacedName]time.Time{}, fightBackoff: map[types.NamespacedName]time.Time{},
+		awaited: map[types.NamespacedName]bool{}, audited: map[types.NamespacedName]time.Time{},
+		fightBackoff: map[types.NamespacedName]time.Time{},
 	}
 	k := &v1beta1.Kustomization{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web", Generation: 1}}
 	for failures := int64(1); failures <= 2; failures++ {
@@ -32,7 +33,8 @@ func TestAnAttemptThatPanicsFailsTheKustomizationWithBackOff(t *testing.T) {
 		if ready == nil || ready.Status != metav1.ConditionFalse || ready.Reason != v1beta1.InternalErrorReason {
 			t.Fatalf("Ready is %+v", ready)
 		}
-		if !strings.Contains(ready.Message, "controller fault (a panic)") || !strings.Contains(ready.Message, "the next attempt follows") {
+		if !strings.Contains(ready.Message, "controller fault (a panic)") ||
+			!strings.Contains(ready.Message, "the next attempt follows") {
 			t.Errorf("message: %s", ready.Message)
 		}
 		if k.Status.Failures != failures {

@@ -20,12 +20,16 @@ func TestAbreast(t *testing.T) {
 		others []client.Object
 		want   string // empty when nothing is waited for
 	}{
-		{"all have the revision", []client.Object{following("apps", "infra", newRevision), following("crds", "crds", newRevision)}, ""},
+		{
+			"all have the revision",
+			[]client.Object{following("apps", "infra", newRevision), following("crds", "crds", newRevision)}, "",
+		},
 		{"another source does not count", []client.Object{following("apps", "infra", oldRevision, otherSource),
 			following("crds", "crds", newRevision)}, ""},
 		{"none has it", []client.Object{following("apps", "infra", oldRevision), following("crds", "crds", oldRevision)},
 			"2 of 2 dependencies have not applied main@sha1:2 of the same source yet: infra, crds/crds"},
-		{"one is suspended", []client.Object{following("apps", "infra", oldRevision, asleep), following("crds", "crds", newRevision)},
+		{"one is suspended",
+			[]client.Object{following("apps", "infra", oldRevision, asleep), following("crds", "crds", newRevision)},
 			"1 of 2 dependencies have not applied main@sha1:2 of the same source yet: infra (suspended)"},
 	}
 	for _, tt := range tests {
@@ -39,7 +43,8 @@ func TestAbreast(t *testing.T) {
 			g := &gatherer{dependencies: &refs.Dependencies{Objects: objects}}
 			k := following("apps", "web", oldRevision)
 			k.Spec.DependsOn = []v1beta1.DependencyReference{{Name: "infra"}, {Name: "crds", Namespace: "crds"}}
-			err := g.dependenciesAtRevision(t.Context(), k, inputs{choice: choiceOf(k), artifact: v1beta1.Artifact{Revision: newRevision}})
+			err := g.dependenciesAtRevision(t.Context(), k,
+				inputs{choice: choiceOf(k), artifact: v1beta1.Artifact{Revision: newRevision}})
 			if tt.want == "" && err == nil {
 				return
 			}

@@ -238,7 +238,9 @@ var scenarios = []scenario{
 	{name: "deleted", play: func(w *world) {
 		w.settle(0)
 		w.delete()
-		foreign := &tracker.Ref{GVK: schema.GroupVersionKind{Version: "v1", Kind: "ConfigMap"}, Namespace: "apps", Name: "foreign"}
+		foreign := &tracker.Ref{
+			GVK: schema.GroupVersionKind{Version: "v1", Kind: "ConfigMap"}, Namespace: "apps", Name: "foreign",
+		}
 		w.toy.script = []apply.Result{{Err: &apply.ForeignError{
 			Object: "Namespace apps", Holds: []string{"ConfigMap apps/foreign"}, First: foreign,
 		}}, {Err: errTimeout}}

@@ -24,7 +24,9 @@ func TestAKustomizationThatIsChangedBeforeItsTurnLeavesTheQueue(t *testing.T) {
 			tasks:  loop.NewTasks[actionResult](t.Context(), func(types.NamespacedName) { woken++ }, time.Now),
 			events: events.NewFakeRecorder(10), now: time.Now, builds: fair.New(1, 1), remoteBuilds: fair.New(1, 1),
 			awaited: map[types.NamespacedName]bool{}, audited: map[types.NamespacedName]time.Time{},
-			fightBackoff: map[types.NamespacedName]time.Time{}, jitter: func(d time.Duration, _ float64) time.Duration { return d },
+			fightBackoff: map[types.NamespacedName]time.Time{}, jitter: func(d time.Duration, _ float64) time.Duration {
+				return d
+			},
 		}
 		k := &v1beta1.Kustomization{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web", Generation: 1}}
 		look := func() {

@@ -51,8 +51,14 @@ func TestBlocked(t *testing.T) {
 	}{
 		{name: "another error", says: "before", err: plain, returned: true, message: "before"},
 		{name: "an answer is on its way", says: "before", err: pendingError{plain}, message: "no answer"},
-		{name: "an answer is on its way, and the object is ready", says: "before", ready: true, err: pendingError{plain}, message: "before"},
-		{name: "it is read for a moment", says: "before", err: readingError{plain, Slow / 4, false}, again: Slow * 3 / 4, message: "before"},
+		{
+			name: "an answer is on its way, and the object is ready", says: "before", ready: true, err: pendingError{plain},
+			message: "before",
+		},
+		{
+			name: "it is read for a moment", says: "before", err: readingError{plain, Slow / 4, false}, again: Slow * 3 / 4,
+			message: "before",
+		},
 		{name: "it is read", says: "before", err: readingError{plain, Slow, false}, message: "no answer"},
 		{name: "it is read again", says: "before", err: readingError{plain, Slow, true}, message: "before"},
 		{name: "it is read again, and nothing is known", err: readingError{plain, Slow, true}, message: "no answer"},
@@ -78,7 +84,9 @@ func TestBlocked(t *testing.T) {
 			b := Blocker[*v1beta1.HelmRelease]{
 				EventRecorder: EventRecorder{Events: recorder, Kind: v1beta1.HelmReleaseKind, Action: "Reconcile"},
 				Now:           time.Now,
-				Jitter:        func(d time.Duration, maxFactor float64) time.Duration { return d + time.Duration(float64(d)*maxFactor) },
+				Jitter: func(d time.Duration, maxFactor float64) time.Duration {
+					return d + time.Duration(float64(d)*maxFactor)
+				},
 				Record: func(hr *v1beta1.HelmRelease, obstacle status.Failure, now time.Time) {
 					status.Retrying(hr, obstacle.Reason, obstacle.Message, now)
 				},

@@ -102,7 +102,8 @@ func TestATaskThatPanicsHasAFailedResult(t *testing.T) {
 	t.Parallel()
 	b := newBench(t.Context())
 	attacker, neighbour := types.NamespacedName{Namespace: "attacker", Name: "bomb"}, web
-	b.Start(attacker, func(context.Context) string { panic("password: hunter2") }, func(err error) string { return err.Error() })
+	b.Start(attacker, func(context.Context) string { panic("password: hunter2") },
+		func(err error) string { return err.Error() })
 	b.Start(neighbour, func(context.Context) string { return "fine" }, func(error) string { return "faulted" })
 	<-b.woken
 	<-b.woken
@@ -137,7 +138,9 @@ func TestATaskWithoutAResultIsDroppedAndNotRepeatedWithoutAPause(t *testing.T) {
 
 func TestAPanicInAReconcileIsAnErrorThatDoesNotQuoteIt(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, &handlerFake{reconcile: func(*v1beta1.HelmRelease) (time.Duration, error) { panic("password: hunter2") }},
+	f := newFixture(t, &handlerFake{reconcile: func(*v1beta1.HelmRelease) (time.Duration, error) {
+		panic("password: hunter2")
+	}},
 		release(v1beta1.Finalizer))
 	_, err := f.run(t)
 	var caught *guard.PanicError

@@ -20,9 +20,13 @@ func TestReadyStatus(t *testing.T) {
 		{"without conditions", func(*v1beta1.HelmRelease) {}, isUnknown},
 		{"at work", func(hr *v1beta1.HelmRelease) { status.Progressing(hr, "installing", noon) }, isUnknown},
 		{"Ready", func(hr *v1beta1.HelmRelease) { status.Ready(hr, v1beta1.UpgradeSucceededReason, "runs", noon) }, isTrue},
-		{"failed", func(hr *v1beta1.HelmRelease) { status.Retrying(hr, v1beta1.UpgradeFailedReason, "broken", noon) }, isFalse},
+		{"failed", func(hr *v1beta1.HelmRelease) {
+			status.Retrying(hr, v1beta1.UpgradeFailedReason, "broken", noon)
+		}, isFalse},
 		{"stalled", func(hr *v1beta1.HelmRelease) { status.Stalled(hr, v1beta1.KnownBadReason, "broken", noon) }, isFalse},
-		{"held by a user", func(hr *v1beta1.HelmRelease) { status.Stalled(hr, v1beta1.RolledBackReason, "asked for", noon) }, isUnknown},
+		{"held by a user", func(hr *v1beta1.HelmRelease) {
+			status.Stalled(hr, v1beta1.RolledBackReason, "asked for", noon)
+		}, isUnknown},
 	}
 	for _, tt := range tests {
 		hr := release()

@@ -17,7 +17,8 @@ import (
 	"fairlead.dev/fairlead/helmops/status"
 )
 
-// Failures are logged as warnings, as errors where a user has to do something, and everything with the object and the reason.
+// Failures are logged as warnings, as errors where a user has to do something, and everything with the object and the
+// reason.
 func TestEventsAreLogged(t *testing.T) {
 	t.Parallel()
 	stalled := release()
@@ -66,7 +67,8 @@ func TestWarningsPassTheDelegatingLogger(t *testing.T) {
 	var lines bytes.Buffer
 	logger := log.Log
 	log.SetLogger(logr.FromSlogHandler(slog.NewJSONHandler(&lines, nil)))
-	logEvent(logger, v1beta1.HelmReleaseKind, release(), status.Event{Warning: true, Reason: v1beta1.FetchFailedReason, Message: "refused"})
+	logEvent(logger, v1beta1.HelmReleaseKind, release(),
+		status.Event{Warning: true, Reason: v1beta1.FetchFailedReason, Message: "refused"})
 	if !strings.Contains(lines.String(), `"level":"WARN","msg":"refused"`) {
 		t.Errorf("logged is %s", lines.String())
 	}
@@ -76,7 +78,8 @@ func TestTellRecordsAnEvent(t *testing.T) {
 	t.Parallel()
 	recorder := events.NewFakeRecorder(1)
 	teller := EventRecorder{Events: recorder, Kind: v1beta1.HelmReleaseKind, Action: "Reconcile"}
-	teller.Emit(release(), status.Event{Warning: true, Reason: v1beta1.UpgradeFailedReason, Message: strings.Repeat("x", 5000)})
+	teller.Emit(release(),
+		status.Event{Warning: true, Reason: v1beta1.UpgradeFailedReason, Message: strings.Repeat("x", 5000)})
 	got := <-recorder.Events
 	if !strings.HasPrefix(got, "Warning UpgradeFailed xxx") || len(got) > 1100 {
 		t.Errorf("the event is %.80q, %d bytes", got, len(got))

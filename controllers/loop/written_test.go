@@ -25,7 +25,10 @@ func TestWrittenIsUsedWhileTheCacheIsBehind(t *testing.T) {
 	}{
 		{name: "nothing was written", cached: versioned("5", "a", "cache")},
 		{name: "the cache is behind", wrote: versioned("7", "a", "own"), cached: versioned("5", "a", "cache"), own: true},
-		{name: "versions are numbers, not texts", wrote: versioned("10", "a", "own"), cached: versioned("9", "a", "cache"), own: true},
+		{
+			name: "versions are numbers, not texts", wrote: versioned("10", "a", "own"), cached: versioned("9", "a", "cache"),
+			own: true,
+		},
 		{name: "the cache has caught up", wrote: versioned("7", "a", "own"), cached: versioned("7", "a", "cache")},
 		{name: "the cache is ahead", wrote: versioned("7", "a", "own"), cached: versioned("8", "a", "cache")},
 		{name: "the object was made anew", wrote: versioned("7", "a", "own"), cached: versioned("5", "b", "cache")},
@@ -76,7 +79,8 @@ func TestPrecedes(t *testing.T) {
 		a, b string
 		want bool
 	}{
-		{"1", "2", true}, {"2", "1", false}, {"2", "2", false}, {"9", "10", true}, {"18446744073709551614", "18446744073709551615", true},
+		{"1", "2", true}, {"2", "1", false}, {"2", "2", false}, {"9", "10", true},
+		{"18446744073709551614", "18446744073709551615", true},
 		{"", "1", false}, {"1", "", false}, {"x", "1", false}, {"1", "x", false}, {"-1", "1", false},
 	}
 	for _, tt := range tests {

@@ -64,7 +64,9 @@ func TestChecks(t *testing.T) {
 				t.Fatal(err)
 			}
 			old := promotion.Candidate{Version: "1.1.0", ID: promotion.Identity{Chart: "one"}, FirstSeen: now.Add(-time.Hour)}
-			c := promotion.Candidate{Version: "1.2.0-rc.1", ID: promotion.Identity{Chart: "two"}, FirstSeen: now.Add(-30 * time.Minute)}
+			c := promotion.Candidate{
+				Version: "1.2.0-rc.1", ID: promotion.Identity{Chart: "two"}, FirstSeen: now.Add(-30 * time.Minute),
+			}
 			next := promotion.Candidate{Version: "1.3.0", ID: promotion.Identity{Chart: "three"}}
 			f := promotion.Facts{Candidates: []promotion.Candidate{c}, Stages: []promotion.Stage{
 				{Name: "staging", Delivery: &promotion.Delivery{Candidate: next, At: now, Verified: true},

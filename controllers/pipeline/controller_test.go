@@ -79,7 +79,8 @@ type site struct {
 func newSite(t *testing.T, p *v1beta1.ReleasePipeline, objects ...client.Object) *site {
 	t.Helper()
 	scheme := runtime.NewScheme()
-	if err := errors.Join(v1beta1.AddToScheme(scheme), admissionv1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
+	if err := errors.Join(v1beta1.AddToScheme(scheme), admissionv1.AddToScheme(scheme),
+		corev1.AddToScheme(scheme)); err != nil {
 		t.Fatal(err)
 	}
 	source := &v1beta1.OCIRepository{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web"}}

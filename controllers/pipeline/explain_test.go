@@ -65,7 +65,8 @@ func TestExplainIsWhatTheControllerDecides(t *testing.T) {
 	if len(want.Gates) == 0 || !strings.Contains(want.Message, "freeze: ReleaseFreeze sale: the sale") {
 		t.Fatalf("prod is %+v", want)
 	}
-	if diff := cmp.Diff(want.Gates, all[1].Gates); diff != "" || all[1].Message != want.Message || all[1].Result != "Wait" {
+	if diff := cmp.Diff(want.Gates, all[1].Gates); diff != "" || all[1].Message != want.Message ||
+		all[1].Result != "Wait" {
 		t.Errorf("%s: %s (-controller +explained):\n%s", all[1].Result, all[1].Message, diff)
 	}
 	if !all[0].Has || all[0].Stage != "dev" {

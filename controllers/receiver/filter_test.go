@@ -27,10 +27,15 @@ func filtering(t *testing.T) (h *handler, asked *[]string) {
 		t.Fatal(err)
 	}
 	named := func(name string) *v1beta1.GitRepository {
-		return &v1beta1.GitRepository{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: name, Labels: map[string]string{"hook": "yes", "branch": name}}}
+		return &v1beta1.GitRepository{
+			ObjectMeta: metav1.ObjectMeta{
+				Namespace: "apps", Name: name, Labels: map[string]string{"hook": "yes", "branch": name},
+			},
+		}
 	}
 	asked = &[]string{}
-	api := fake.NewClientBuilder().WithScheme(scheme).WithObjects(named("shop"), named("web")).WithInterceptorFuncs(interceptor.Funcs{
+	api := fake.NewClientBuilder().WithScheme(scheme).WithObjects(named("shop"),
+		named("web")).WithInterceptorFuncs(interceptor.Funcs{
 		Patch: func(_ context.Context, _ client.WithWatch, o client.Object, _ client.Patch, _ ...client.PatchOption) error {
 			*asked = append(*asked, o.GetName())
 			return nil
@@ -57,7 +62,10 @@ func TestFilters(t *testing.T) {
 		{name: "none", body: "no JSON", want: "shop web"},
 		{name: "of the receiver", whole: "res.metadata.name == req.repository", body: `{"repository":"web"}`, want: "web"},
 		{name: "of the resource", filter: "res.metadata.labels.branch == 'shop'", body: "{}", want: "shop"},
-		{name: "both", whole: "req.tag.startsWith('v')", filter: "res.kind == 'GitRepository' && res.metadata.name != 'shop'", body: `{"tag":"v1"}`, want: "web"},
+		{
+			name: "both", whole: "req.tag.startsWith('v')", filter: "res.kind == 'GitRepository' && res.metadata.name != 'shop'",
+			body: `{"tag":"v1"}`, want: "web",
+		},
 		{name: "one of both says no", whole: "req.tag.startsWith('v')", filter: "true", body: `{"tag":"x"}`},
 		{name: "a body that is not JSON", whole: "true", body: "tag=v1", unfit: true},
 		{name: "a field that is missing", whole: "req.tag == 'v1'", body: `{"password":"hunter2"}`, unfit: true},

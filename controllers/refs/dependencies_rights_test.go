@@ -59,13 +59,15 @@ func TestAnExpressionSeesNoSpecOfAnotherNamespace(t *testing.T) {
 	}
 	own := neighbour()
 	own.Namespace = "apps"
-	release := helmRelease("a", depends(v1beta1.DependencyReference{Name: "b", ReadyExpr: "dep.spec.values.password == 'hunter2'"}))
+	release := helmRelease("a",
+		depends(v1beta1.DependencyReference{Name: "b", ReadyExpr: "dep.spec.values.password == 'hunter2'"}))
 	if err := newDependencies(t, nil, own).Check(t.Context(), release, cluster.Access{}); err != nil {
 		t.Errorf("in its own namespace: %v", err)
 	}
 }
 
-// With an identity, what is in other namespaces is read as that identity, on the cluster where the releases are declared.
+// With an identity, what is in other namespaces is read as that identity, on the cluster where the releases are
+// declared.
 func TestAnExpressionAboutAnotherNamespaceIsAnsweredWithTheRightsOfTheRelease(t *testing.T) {
 	const user = "system:serviceaccount:apps:deployer"
 	content := map[string]any{"spec": map[string]any{"values": map[string]any{"password": "hunter2"}}}
@@ -73,7 +75,8 @@ func TestAnExpressionAboutAnotherNamespaceIsAnsweredWithTheRightsOfTheRelease(t 
 	seen.SetGroupVersionKind(v1beta1.GroupVersion.WithKind("HelmRelease"))
 	seen.SetName("b")
 	seen.SetNamespace("team-b")
-	forbidden := apierrors.NewForbidden(schema.GroupResource{Group: v1beta1.GroupVersion.Group, Resource: "helmreleases"}, "b", errSentinel)
+	forbidden := apierrors.NewForbidden(schema.GroupResource{Group: v1beta1.GroupVersion.Group, Resource: "helmreleases"},
+		"b", errSentinel)
 	for name, tt := range map[string]struct {
 		event  any
 		reason string
@@ -85,7 +88,9 @@ func TestAnExpressionAboutAnotherNamespaceIsAnsweredWithTheRightsOfTheRelease(t 
 			synctest.Test(t, func(t *testing.T) {
 				w := newObserved(t.Context())
 				d := newDependencies(t, w.DependencyWatcher, neighbour())
-				release, access := askingFor("dep.spec.values.password.startsWith('h')"), cluster.Access{User: user, Kubeconfig: []byte("@remote")}
+				release, access := askingFor("dep.spec.values.password.startsWith('h')"), cluster.Access{
+					User: user, Kubeconfig: []byte("@remote"),
+				}
 				var reading *PendingReadError
 				if err := d.Check(t.Context(), release, access); !errors.As(err, &reading) {
 					t.Fatalf("before it was read: %v", err)

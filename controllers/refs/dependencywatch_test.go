@@ -28,7 +28,8 @@ type scripted struct {
 
 func newScripted() *scripted { return &scripted{open: map[string]chan any{}} }
 
-func (s *scripted) Follow(ctx context.Context, access cluster.Access, _ schema.GroupVersionKind, key types.NamespacedName,
+func (s *scripted) Follow(ctx context.Context, access cluster.Access, _ schema.GroupVersionKind,
+	key types.NamespacedName,
 	see func(*unstructured.Unstructured) (bool, error)) error {
 	name := access.User + string(access.Kubeconfig) + " " + key.Name
 	news := make(chan any)

@@ -27,7 +27,8 @@ type counted struct {
 func newCounted(budget int, objects ...client.Object) *counted {
 	c := &counted{client: fake.NewClientBuilder().WithObjects(objects...).Build()}
 	live := interceptor.NewClient(c.client.(client.WithWatch), interceptor.Funcs{
-		Get: func(ctx context.Context, to client.WithWatch, key client.ObjectKey, o client.Object, options ...client.GetOption) error {
+		Get: func(ctx context.Context, to client.WithWatch, key client.ObjectKey, o client.Object,
+			options ...client.GetOption) error {
 			c.asked++
 			return to.Get(ctx, key, o, options...)
 		},
@@ -36,7 +37,8 @@ func newCounted(budget int, objects ...client.Object) *counted {
 	return c
 }
 
-// want checks what a document has under the key k, empty for no document, and how often the API server has been asked by now.
+// want checks what a document has under the key k, empty for no document, and how often the API server has been asked
+// by now.
 func (c *counted) want(t *testing.T, key Document, content string, asked int) {
 	t.Helper()
 	all, err := c.Get(t.Context(), key)
@@ -91,7 +93,8 @@ func TestLookingTogetherCostsOneRequest(t *testing.T) {
 		failed, release := errors.New("the first request fails"), make(chan struct{})
 		asked := 0
 		c.live = interceptor.NewClient(c.client.(client.WithWatch), interceptor.Funcs{
-			Get: func(ctx context.Context, to client.WithWatch, k client.ObjectKey, o client.Object, options ...client.GetOption) error {
+			Get: func(ctx context.Context, to client.WithWatch, k client.ObjectKey, o client.Object,
+				options ...client.GetOption) error {
 				asked++
 				first := asked == 1
 				<-release
@@ -152,10 +155,12 @@ func TestDocumentsStayWithinTheirBudget(t *testing.T) {
 	var keys []Document
 	for i := range 4 {
 		name := fmt.Sprint("c", i)
-		objects = append(objects, &corev1.ConfigMap{ObjectMeta: named(name), Data: map[string]string{"k": strings.Repeat("x", 99)}})
+		objects = append(objects,
+			&corev1.ConfigMap{ObjectMeta: named(name), Data: map[string]string{"k": strings.Repeat("x", 99)}})
 		keys = append(keys, Document{"ConfigMap", inApps(name)})
 	}
-	objects = append(objects, &corev1.ConfigMap{ObjectMeta: named("huge"), Data: map[string]string{"k": strings.Repeat("x", 400)}})
+	objects = append(objects,
+		&corev1.ConfigMap{ObjectMeta: named("huge"), Data: map[string]string{"k": strings.Repeat("x", 400)}})
 	keys = append(keys, Document{"ConfigMap", inApps("huge")})
 	c := newCounted(300, objects...)
 	c.Name(inApps("web"), keys...)
@@ -176,7 +181,9 @@ func TestDocumentsStayWithinTheirBudget(t *testing.T) {
 
 func TestTheSameNameIsAnotherObject(t *testing.T) {
 	t.Parallel()
-	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "base", UID: "1"}, Data: map[string]string{"k": "one"}}
+	config := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "base", UID: "1"}, Data: map[string]string{"k": "one"},
+	}
 	c := newCounted(MaxDocuments, config)
 	key := Document{"ConfigMap", inApps("base")}
 	c.Name(inApps("web"), key)
@@ -184,7 +191,9 @@ func TestTheSameNameIsAnotherObject(t *testing.T) {
 	if err := c.client.Delete(t.Context(), config); err != nil {
 		t.Fatal(err)
 	}
-	again := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "base", UID: "2"}, Data: map[string]string{"k": "two"}}
+	again := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "base", UID: "2"}, Data: map[string]string{"k": "two"},
+	}
 	if err := c.client.Create(t.Context(), again); err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,8 @@ import (
 
 func TestFreed(t *testing.T) {
 	t.Parallel()
-	if !Freed().Create(event.CreateEvent{Object: helmRelease("b")}) || !Freed().Delete(event.DeleteEvent{Object: helmRelease("b")}) {
+	if !Freed().Create(event.CreateEvent{Object: helmRelease("b")}) ||
+		!Freed().Delete(event.DeleteEvent{Object: helmRelease("b")}) {
 		t.Error("dependents are not woken when an object comes or goes")
 	}
 	progressing := func(hr *v1beta1.HelmRelease) { status.Progressing(hr, "installing", now) }
@@ -30,7 +31,10 @@ func TestFreed(t *testing.T) {
 		{"an attempt begins after a failure", helmRelease("b", failing("broken")), helmRelease("b", progressing), false},
 		{"the attempt fails", helmRelease("b", progressing), helmRelease("b", failing("broken")), true},
 		{"it fails for another cause", helmRelease("b", failing("broken")), helmRelease("b", failing("refused")), true},
-		{"it fails again", helmRelease("b", failedUpgrade("broken", "14:00")), helmRelease("b", failedUpgrade("broken", "14:05")), false},
+		{
+			"it fails again", helmRelease("b", failedUpgrade("broken", "14:00")),
+			helmRelease("b", failedUpgrade("broken", "14:05")), false,
+		},
 		{"it is found to be part of a cycle", helmRelease("b", waiting), helmRelease("b", circular), true},
 		{"it depends on another object", helmRelease("b", dependingOn("c")), helmRelease("b", dependingOn("a")), true},
 		{"it depends on nothing any more", helmRelease("b", circular, dependingOn("a")), helmRelease("b", circular), true},
@@ -42,10 +46,12 @@ func TestFreed(t *testing.T) {
 	}
 }
 
-// What a dependent quotes stays the same when the next attempt of the object fails alike; the message of its condition does not.
+// What a dependent quotes stays the same when the next attempt of the object fails alike; the message of its condition
+// does not.
 func TestCauseIsStable(t *testing.T) {
 	t.Parallel()
-	kustomization := func(set func(v1beta1.Conditioned, string, string, time.Time), message string) *v1beta1.Kustomization {
+	kustomization := func(set func(v1beta1.Conditioned, string, string, time.Time),
+		message string) *v1beta1.Kustomization {
 		k := &v1beta1.Kustomization{}
 		k.Status.Failures = 1
 		set(k, v1beta1.ApplyFailedReason, message, now)
@@ -60,10 +66,22 @@ func TestCauseIsStable(t *testing.T) {
 		want   string
 	}{
 		{"a release that retries", helmRelease("b", failedUpgrade("a; b; c", "14:00")), "UpgradeFailed: a; b; c"},
-		{"a release that failed for another reason before", helmRelease("b", failedUpgrade("broken", "14:00"), unlocking), "PendingRelease"},
-		{"a release that has tried nothing", helmRelease("b", failing("no chart; the controller waits")), "UpgradeFailed: no chart; the controller waits"},
-		{"a Kustomization that retries", kustomization(status.Retrying, "web is refused; the next attempt follows 14:00"), "ApplyFailed"},
-		{"a Kustomization that stalls", kustomization(status.Stalled, "web is refused; change it"), "ApplyFailed: web is refused; change it"},
+		{
+			"a release that failed for another reason before", helmRelease("b", failedUpgrade("broken", "14:00"), unlocking),
+			"PendingRelease",
+		},
+		{
+			"a release that has tried nothing", helmRelease("b", failing("no chart; the controller waits")),
+			"UpgradeFailed: no chart; the controller waits",
+		},
+		{
+			"a Kustomization that retries", kustomization(status.Retrying, "web is refused; the next attempt follows 14:00"),
+			"ApplyFailed",
+		},
+		{
+			"a Kustomization that stalls", kustomization(status.Stalled, "web is refused; change it"),
+			"ApplyFailed: web is refused; change it",
+		},
 		{"a condition without a message", helmRelease("b", failing("")), "UpgradeFailed"},
 	}
 	for _, tt := range tests {
@@ -95,7 +113,8 @@ func TestShortenedEndsBehindAWord(t *testing.T) {
 func TestUnreadyIsBounded(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("é", 10_000)
-	if got := causeOf(helmRelease("b", failing(long)), true); len([]rune(got)) != maxQuoted || !strings.HasSuffix(got, "…") {
+	if got := causeOf(helmRelease("b", failing(long)), true); len([]rune(got)) != maxQuoted ||
+		!strings.HasSuffix(got, "…") {
 		t.Errorf("%d characters are quoted", len([]rune(got)))
 	}
 	all := unready{of: 200}

@@ -30,7 +30,10 @@ func TestExpressions(t *testing.T) {
 		{text: "1 + 1", err: "it gives a value of type int, want bool"},
 		{text: "dep.", err: "line 1, column 5: "},
 		{text: "other.ready", err: "line 1, column 1: undeclared reference to 'other'"},
-		{text: strings.Repeat("[0,1,2,3,4,5,6,7,8,9].all(x, ", 7) + "x < 10" + strings.Repeat(")", 7), err: "cost limit exceeded"},
+		{
+			text: strings.Repeat("[0,1,2,3,4,5,6,7,8,9].all(x, ", 7) + "x < 10" + strings.Repeat(")", 7),
+			err:  "cost limit exceeded",
+		},
 		{text: strings.Repeat("(", 500) + "true" + strings.Repeat(")", 500), err: "expression recursion limit exceeded"},
 	}
 	for _, tt := range tests {
@@ -74,7 +77,8 @@ func TestExpressionsAreCompiledOnceAndBounded(t *testing.T) {
 	if n := e.programs.Len(); n != maxExpressions {
 		t.Errorf("%d are kept", n)
 	}
-	if _, err := e.holds(t.Context(), "'text' == dep", nil, nil); err != nil && strings.Contains(err.Error(), "does not give a bool") {
+	if _, err := e.holds(t.Context(), "'text' == dep", nil, nil); err != nil &&
+		strings.Contains(err.Error(), "does not give a bool") {
 		t.Error("a comparison gives no bool")
 	}
 }

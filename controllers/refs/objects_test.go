@@ -40,9 +40,11 @@ func numbered(name, version string) *unstructured.Unstructured {
 func newCluster(t *testing.T, items ...*unstructured.Unstructured) (*fake.FakeDynamicClient, *watch.FakeWatcher) {
 	t.Helper()
 	resource := schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
-	client := fake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{resource: "DeploymentList"})
+	client := fake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(),
+		map[schema.GroupVersionResource]string{resource: "DeploymentList"})
 	client.PrependReactor("list", "deployments", func(action clienttesting.Action) (bool, runtime.Object, error) {
-		if got := action.(clienttesting.ListAction).GetListRestrictions().Fields.String(); got != "metadata.name=db" || action.GetNamespace() != "apps" {
+		if got := action.(clienttesting.ListAction).GetListRestrictions().Fields.String(); got != "metadata.name=db" ||
+			action.GetNamespace() != "apps" {
 			t.Errorf("listed in %q with the fields %q", action.GetNamespace(), got)
 		}
 		list := &unstructured.UnstructuredList{}
@@ -54,7 +56,8 @@ func newCluster(t *testing.T, items ...*unstructured.Unstructured) (*fake.FakeDy
 	})
 	watcher := watch.NewFake()
 	client.PrependWatchReactor("deployments", func(action clienttesting.Action) (bool, watch.Interface, error) {
-		if got := action.(clienttesting.WatchAction).GetWatchRestrictions(); got.Fields.String() != "metadata.name=db" || got.ResourceVersion != "1" {
+		if got := action.(clienttesting.WatchAction).GetWatchRestrictions(); got.Fields.String() != "metadata.name=db" ||
+			got.ResourceVersion != "1" {
 			t.Errorf("watched with %+v", got)
 		}
 		return true, watcher, nil
@@ -71,14 +74,15 @@ func TestFollowTellsOfEveryState(t *testing.T) {
 		watcher.Delete(numbered("db", "4"))
 	}()
 	var states []string
-	err := connectedTo(client).Follow(t.Context(), cluster.Access{}, deployments, inApps("db"), func(o *unstructured.Unstructured) (bool, error) {
-		if o == nil {
-			states = append(states, "absent")
-		} else {
-			states = append(states, o.GetResourceVersion())
-		}
-		return len(states) == 4, nil
-	})
+	err := connectedTo(client).Follow(t.Context(), cluster.Access{}, deployments, inApps("db"),
+		func(o *unstructured.Unstructured) (bool, error) {
+			if o == nil {
+				states = append(states, "absent")
+			} else {
+				states = append(states, o.GetResourceVersion())
+			}
+			return len(states) == 4, nil
+		})
 	if want := []string{"absent", "2", "3", "absent"}; err != nil || !slices.Equal(states, want) {
 		t.Errorf("%v ended with %v, want %v", states, err, want)
 	}
@@ -87,20 +91,22 @@ func TestFollowTellsOfEveryState(t *testing.T) {
 func TestFollowEndsWhenAsked(t *testing.T) {
 	t.Parallel()
 	client, _ := newCluster(t, numbered("db", "1"))
-	err := connectedTo(client).Follow(t.Context(), cluster.Access{}, deployments, inApps("db"), func(o *unstructured.Unstructured) (bool, error) {
-		if o.GetName() != "db" {
-			t.Errorf("it sees %v", o)
-		}
-		return false, errSentinel
-	})
+	err := connectedTo(client).Follow(t.Context(), cluster.Access{}, deployments, inApps("db"),
+		func(o *unstructured.Unstructured) (bool, error) {
+			if o.GetName() != "db" {
+				t.Errorf("it sees %v", o)
+			}
+			return false, errSentinel
+		})
 	if !errors.Is(err, errSentinel) || len(client.Actions()) != 1 {
 		t.Errorf("error %v after %v", err, client.Actions())
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	err = connectedTo(client).Follow(ctx, cluster.Access{}, deployments, inApps("db"), func(*unstructured.Unstructured) (bool, error) {
-		cancel()
-		return false, nil
-	})
+	err = connectedTo(client).Follow(ctx, cluster.Access{}, deployments, inApps("db"),
+		func(*unstructured.Unstructured) (bool, error) {
+			cancel()
+			return false, nil
+		})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("after its context it ends with %v", err)
 	}
@@ -111,13 +117,16 @@ func TestFollowSaysWhyItCannot(t *testing.T) {
 	see := func(*unstructured.Unstructured) (bool, error) { return true, nil }
 	client, _ := newCluster(t)
 	unknown := schema.GroupVersionKind{Group: "example.com", Version: "v1", Kind: "Database"}
-	if err := connectedTo(client).Follow(t.Context(), cluster.Access{}, unknown, inApps("db"), see); !meta.IsNoMatchError(err) {
+	if err := connectedTo(client).Follow(t.Context(), cluster.Access{}, unknown, inApps("db"),
+		see); !meta.IsNoMatchError(err) {
 		t.Errorf("a kind that the cluster does not know: %v", err)
 	}
 	client.PrependReactor("list", "deployments", func(clienttesting.Action) (bool, runtime.Object, error) {
-		return true, nil, apierrors.NewForbidden(schema.GroupResource{Group: "apps", Resource: "deployments"}, "db", errSentinel)
+		return true, nil, apierrors.NewForbidden(schema.GroupResource{Group: "apps", Resource: "deployments"}, "db",
+			errSentinel)
 	})
-	if err := connectedTo(client).Follow(t.Context(), cluster.Access{}, deployments, inApps("db"), see); !apierrors.IsForbidden(err) {
+	if err := connectedTo(client).Follow(t.Context(), cluster.Access{}, deployments, inApps("db"),
+		see); !apierrors.IsForbidden(err) {
 		t.Errorf("an object that may not be read: %v", err)
 	}
 }
@@ -146,12 +155,13 @@ func TestWhatIsFollowedOnAnotherClusterCounts(t *testing.T) {
 		watcher.Modify(large("4", 200_000))
 	}()
 	var states []string
-	err := connected.Follow(t.Context(), cluster.Access{}, deployments, inApps("db"), func(o *unstructured.Unstructured) (bool, error) {
-		if o != nil {
-			states = append(states, o.GetResourceVersion())
-		}
-		return false, nil
-	})
+	err := connected.Follow(t.Context(), cluster.Access{}, deployments, inApps("db"),
+		func(o *unstructured.Unstructured) (bool, error) {
+			if o != nil {
+				states = append(states, o.GetResourceVersion())
+			}
+			return false, nil
+		})
 	var exceeded *memory.ExceededError
 	if want := []string{"2", "3"}; !errors.As(err, &exceeded) || !slices.Equal(states, want) {
 		t.Errorf("%v ended with %v", states, err)
@@ -159,12 +169,13 @@ func TestWhatIsFollowedOnAnotherClusterCounts(t *testing.T) {
 	account = budget.Open("apps", func(*memory.ExceededError) {})
 	client, _ = newCluster(t, numbered("db", "1"))
 	connect = connectedTo(client).Connect
-	err = connected.Follow(t.Context(), cluster.Access{}, deployments, inApps("db"), func(*unstructured.Unstructured) (bool, error) {
-		if used, _ := budget.Used("apps"); used == 0 {
-			t.Error("an object that is followed does not count")
-		}
-		return true, nil
-	})
+	err = connected.Follow(t.Context(), cluster.Access{}, deployments, inApps("db"),
+		func(*unstructured.Unstructured) (bool, error) {
+			if used, _ := budget.Used("apps"); used == 0 {
+				t.Error("an object that is followed does not count")
+			}
+			return true, nil
+		})
 	if used, _ := budget.Used("apps"); used != 0 || err != nil {
 		t.Errorf("%d bytes are counted afterwards, error = %v", used, err)
 	}

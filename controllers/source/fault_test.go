@@ -43,7 +43,8 @@ func TestAPollThatPanicsFailsTheSourceWithBackOff(t *testing.T) {
 	ready := meta.FindStatusCondition(source.Status.Conditions, v1beta1.ReadyCondition)
 	if ready == nil || ready.Status != metav1.ConditionFalse || ready.Reason != v1beta1.InternalErrorReason {
 		t.Errorf("Ready is %+v", ready)
-	} else if strings.Contains(ready.Message, "hunter2") || !strings.Contains(ready.Message, "controller fault (a panic)") {
+	} else if strings.Contains(ready.Message, "hunter2") ||
+		!strings.Contains(ready.Message, "controller fault (a panic)") {
 		t.Errorf("message: %s", ready.Message)
 	}
 	if polls != 1 || again <= 0 || again > firstRetry {

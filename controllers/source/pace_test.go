@@ -15,9 +15,10 @@ import (
 // paced is a release that asks the HelmRepository charts for a chart at an interval, 0 for none.
 func paced(name string, every time.Duration, change ...func(*v1beta1.HelmRelease)) *v1beta1.HelmRelease {
 	hr := &v1beta1.HelmRelease{ObjectMeta: metav1.ObjectMeta{Namespace: charts.Namespace, Name: name, Generation: 1}}
-	hr.Spec.Chart = &v1beta1.HelmChartTemplate{Spec: v1beta1.HelmChartTemplateSpec{Chart: "web", SourceRef: v1beta1.SourceReference{
-		Kind: charts.Kind, Namespace: charts.Namespace, Name: charts.Name,
-	}}}
+	hr.Spec.Chart = &v1beta1.HelmChartTemplate{
+		Spec: v1beta1.HelmChartTemplateSpec{Chart: "web", SourceRef: v1beta1.SourceReference{
+			Kind: charts.Kind, Namespace: charts.Namespace, Name: charts.Name,
+		}}}
 	if every > 0 {
 		hr.Spec.Chart.Spec.Interval = &metav1.Duration{Duration: every}
 	}
@@ -38,7 +39,10 @@ func TestPacesOfASource(t *testing.T) {
 	}{
 		{"none", nil, 0},
 		{"of no release", []*v1beta1.HelmRelease{paced("a", 0)}, 0},
-		{"the shortest", []*v1beta1.HelmRelease{paced("a", time.Minute), paced("b", 30*time.Second), paced("c", 0)}, 30 * time.Second},
+		{
+			"the shortest", []*v1beta1.HelmRelease{paced("a", time.Minute), paced("b", 30*time.Second), paced("c", 0)},
+			30 * time.Second,
+		},
 		{"not below the least", []*v1beta1.HelmRelease{paced("a", time.Second)}, v1beta1.MinInterval()},
 		{"not of a suspended release", []*v1beta1.HelmRelease{paced("a", time.Minute, suspended)}, 0},
 		{"not of another source", []*v1beta1.HelmRelease{paced("a", time.Minute, elsewhere)}, 0},
@@ -71,12 +75,17 @@ func TestDueAt(t *testing.T) {
 		{"no release asks sooner", visit{polled: start, next: later(time.Hour)}, 0, later(time.Hour)},
 		{"a release asks sooner", visit{polled: start, next: later(time.Hour)}, time.Minute, later(time.Minute)},
 		{"the source asks sooner", visit{polled: start, next: later(time.Minute)}, time.Hour, later(time.Minute)},
-		{"a failed poll has its own pause", visit{polled: start, next: later(time.Hour), failures: 1}, time.Minute, later(time.Hour)},
+		{
+			"a failed poll has its own pause", visit{polled: start, next: later(time.Hour), failures: 1}, time.Minute,
+			later(time.Hour),
+		},
 		{"it was never polled", visit{next: start}, time.Minute, start},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			h := &handler[*v1beta1.HelmRepository]{pace: func(context.Context, catalog.ChartRef) time.Duration { return tt.pace }}
+			h := &handler[*v1beta1.HelmRepository]{pace: func(context.Context, catalog.ChartRef) time.Duration {
+				return tt.pace
+			}}
 			if got := h.dueAt(t.Context(), &v1beta1.HelmRepository{}, tt.last); !got.Equal(tt.want) {
 				t.Errorf("due at %s, want %s", got, tt.want)
 			}
@@ -90,14 +99,17 @@ func TestPaceIsNoticed(t *testing.T) {
 	when := hasPace()
 	changed := paced("a", time.Minute)
 	changed.Generation = 2
-	if !when.Create(event.CreateEvent{Object: paced("a", time.Minute)}) || !when.Update(event.UpdateEvent{ObjectOld: paced("a", 0), ObjectNew: changed}) {
+	if !when.Create(event.CreateEvent{Object: paced("a", time.Minute)}) ||
+		!when.Update(event.UpdateEvent{ObjectOld: paced("a", 0), ObjectNew: changed}) {
 		t.Error("an interval is not noticed")
 	}
-	if when.Create(event.CreateEvent{Object: paced("a", 0)}) || when.Update(event.UpdateEvent{ObjectOld: paced("a", time.Minute), ObjectNew: paced("a", time.Minute)}) {
+	if when.Create(event.CreateEvent{Object: paced("a", 0)}) ||
+		when.Update(event.UpdateEvent{ObjectOld: paced("a", time.Minute), ObjectNew: paced("a", time.Minute)}) {
 		t.Error("a source is looked at without a reason")
 	}
 	affects := paceWatch(v1beta1.HelmRepositoryKind).Affects
-	if got := affects(t.Context(), changed); len(got) != 1 || got[0].Name != charts.Name || got[0].Namespace != charts.Namespace {
+	if got := affects(t.Context(), changed); len(got) != 1 || got[0].Name != charts.Name ||
+		got[0].Namespace != charts.Namespace {
 		t.Errorf("it is about %v", got)
 	}
 	if got := paceWatch(v1beta1.BucketKind).Affects(t.Context(), changed); len(got) > 0 {

@@ -74,12 +74,14 @@ func (r *registryHandler) reconcile() bool {
 	return true
 }
 
-// A registry that has nothing of what is asked for is not Ready, and its message does not say that something is in use. As
-// soon as another release asks for a chart that is there, it is polled and Ready.
+// A registry that has nothing of what is asked for is not Ready, and its message does not say that something is in use.
+// As soon as another release asks for a chart that is there, it is polled and Ready.
 func TestARegistryWithoutTheChart(t *testing.T) {
 	t.Parallel()
 	r := newRegistryHandler(t)
-	wrong := catalog.ChartRef{Kind: v1beta1.HelmRepositoryKind, Namespace: "apps", Name: "charts", Chart: "wbe", Version: "*"}
+	wrong := catalog.ChartRef{
+		Kind: v1beta1.HelmRepositoryKind, Namespace: "apps", Name: "charts", Chart: "wbe", Version: "*",
+	}
 	right := wrong
 	right.Chart = "web"
 	if !r.reconcile() || !status.IsReady(r.source) {
@@ -115,7 +117,9 @@ func TestARegistryThatCannotBeReached(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRegistryHandler(t)
-			web := catalog.ChartRef{Kind: v1beta1.HelmRepositoryKind, Namespace: "apps", Name: "charts", Chart: "web", Version: "*"}
+			web := catalog.ChartRef{
+				Kind: v1beta1.HelmRepositoryKind, Namespace: "apps", Name: "charts", Chart: "web", Version: "*",
+			}
 			if asked {
 				r.choices = []catalog.ChartRef{web}
 			}

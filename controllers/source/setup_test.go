@@ -13,7 +13,9 @@ import (
 func TestSourcesAreFoundByTheirSecrets(t *testing.T) {
 	t.Parallel()
 	bucket := &v1beta1.Bucket{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "fleet"}}
-	bucket.Spec.SecretRef, bucket.Spec.CertSecretRef = &v1beta1.LocalObjectReference{Name: "keys"}, &v1beta1.LocalObjectReference{Name: "certificates"}
+	bucket.Spec.SecretRef, bucket.Spec.CertSecretRef = &v1beta1.LocalObjectReference{
+		Name: "keys",
+	}, &v1beta1.LocalObjectReference{Name: "certificates"}
 	open := &v1beta1.Bucket{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "open"}}
 	find := bySecret(newClient(t, bucket, open), v1beta1.BucketKind)
 	for name, want := range map[string]int{"keys": 1, "certificates": 1, "other": 0} {

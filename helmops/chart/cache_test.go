@@ -54,7 +54,9 @@ func TestCacheGivesAChartOnlyToWhoHasOpenedIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused := &shop{archive: victims.archive, err: errSentinel}
-	for _, want := range []v1beta1.ChartRevision{revision(1), {Name: "mine", Version: "9.9.9", Digest: revision(1).Digest}} {
+	for _, want := range []v1beta1.ChartRevision{
+		revision(1), {Name: "mine", Version: "9.9.9", Digest: revision(1).Digest},
+	} {
 		if got, err := c.Load("mallory", want, refused.open); !errors.Is(err, errSentinel) || got != nil {
 			t.Errorf("%s: got %v, %v", want, got, err)
 		}

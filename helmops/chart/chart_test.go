@@ -47,7 +47,8 @@ func packed(t *testing.T, files ...string) []byte {
 }
 
 func TestLoad(t *testing.T) {
-	needing := metadata + "dependencies:\n- {name: db, version: '*', repository: ''}\n- {name: queue, version: '*', repository: ''}\n"
+	needing := metadata +
+		"dependencies:\n- {name: db, version: '*', repository: ''}\n- {name: queue, version: '*', repository: ''}\n"
 	const db = "charts/db/Chart.yaml"
 	const queue = "charts/queue/Chart.yaml"
 	tests := []struct {
@@ -57,27 +58,54 @@ func TestLoad(t *testing.T) {
 		// refused is a part of the error, empty when the chart is taken.
 		refused string
 	}{
-		{name: "a chart that is what it should be is taken", archive: bytes.NewReader(packed(t, "Chart.yaml", metadata)), want: web},
-		{name: "a chart with all its dependencies is taken", want: web, archive: bytes.NewReader(packed(t, "Chart.yaml", needing,
-			db, "apiVersion: v2\nname: db\nversion: 1.0.0\n", queue, "apiVersion: v2\nname: queue\nversion: 1.0.0\n"))},
-		{name: "an application is taken", archive: bytes.NewReader(packed(t, "Chart.yaml", metadata+"type: application\n")), want: web},
+		{
+			name: "a chart that is what it should be is taken", archive: bytes.NewReader(packed(t, "Chart.yaml", metadata)),
+			want: web,
+		},
+		{name: "a chart with all its dependencies is taken", want: web,
+			archive: bytes.NewReader(packed(t, "Chart.yaml", needing,
+				db, "apiVersion: v2\nname: db\nversion: 1.0.0\n", queue, "apiVersion: v2\nname: queue\nversion: 1.0.0\n"))},
+		{
+			name: "an application is taken", archive: bytes.NewReader(packed(t, "Chart.yaml", metadata+"type: application\n")),
+			want: web,
+		},
 		{name: "another name is refused", archive: bytes.NewReader(packed(t, "Chart.yaml", metadata)),
-			want: v1beta1.ChartRevision{Name: "shop", Version: "1.0.0", Digest: "sha256:1"}, refused: "chart shop-1.0.0@1 says that it is web-1.0.0"},
+			want:    v1beta1.ChartRevision{Name: "shop", Version: "1.0.0", Digest: "sha256:1"},
+			refused: "chart shop-1.0.0@1 says that it is web-1.0.0"},
 		{name: "a leading v makes no other version", archive: bytes.NewReader(packed(t, "Chart.yaml", metadata)),
 			want: v1beta1.ChartRevision{Name: "web", Version: "v1.0.0", Digest: "sha256:1"}},
 		{name: "another build is refused", archive: bytes.NewReader(packed(t, "Chart.yaml", metadata)),
-			want: v1beta1.ChartRevision{Name: "web", Version: "1.0.0+b1", Digest: "sha256:1"}, refused: "says that it is web-1.0.0"},
+			want:    v1beta1.ChartRevision{Name: "web", Version: "1.0.0+b1", Digest: "sha256:1"},
+			refused: "says that it is web-1.0.0"},
 		{name: "another version is refused", archive: bytes.NewReader(packed(t, "Chart.yaml", metadata)),
-			want: v1beta1.ChartRevision{Name: "web", Version: "1.0.1", Digest: "sha256:1"}, refused: "says that it is web-1.0.0"},
-		{name: "a library is refused", archive: bytes.NewReader(packed(t, "Chart.yaml", metadata+"type: library\n")), want: web, refused: "is a library chart"},
-		{name: "a chart without a dependency is refused, and the dependency named", want: web, refused: "lacks its dependencies in charts/: queue",
+			want:    v1beta1.ChartRevision{Name: "web", Version: "1.0.1", Digest: "sha256:1"},
+			refused: "says that it is web-1.0.0"},
+		{
+			name: "a library is refused", archive: bytes.NewReader(packed(t, "Chart.yaml", metadata+"type: library\n")),
+			want: web, refused: "is a library chart",
+		},
+		{name: "a chart without a dependency is refused, and the dependency named", want: web,
+			refused: "lacks its dependencies in charts/: queue",
 			archive: bytes.NewReader(packed(t, "Chart.yaml", needing, db, "apiVersion: v2\nname: db\nversion: 1.0.0\n"))},
-		{name: "a chart that is not valid is refused", archive: bytes.NewReader(packed(t, "Chart.yaml", "apiVersion: v2\nname: web\n")), want: web,
+		{name: "a chart that is not valid is refused",
+			archive: bytes.NewReader(packed(t, "Chart.yaml", "apiVersion: v2\nname: web\n")), want: web,
 			refused: "chart web-1.0.0@1"},
-		{name: "an archive without a chart is refused", archive: bytes.NewReader(packed(t, "README.md", "hello")), want: web, refused: "loading chart web-1.0.0@1"},
-		{name: "what is no archive is refused", archive: strings.NewReader("hello"), want: web, refused: "loading chart web-1.0.0@1"},
-		{name: "an archive that ends early is refused", archive: bytes.NewReader(packed(t, "Chart.yaml", metadata)[:60]), want: web, refused: "loading chart"},
-		{name: "a read that fails is refused", archive: iotest.ErrReader(errSentinel), want: web, refused: errSentinel.Error()},
+		{
+			name: "an archive without a chart is refused", archive: bytes.NewReader(packed(t, "README.md", "hello")), want: web,
+			refused: "loading chart web-1.0.0@1",
+		},
+		{
+			name: "what is no archive is refused", archive: strings.NewReader("hello"), want: web,
+			refused: "loading chart web-1.0.0@1",
+		},
+		{
+			name: "an archive that ends early is refused", archive: bytes.NewReader(packed(t, "Chart.yaml", metadata)[:60]),
+			want: web, refused: "loading chart",
+		},
+		{
+			name: "a read that fails is refused", archive: iotest.ErrReader(errSentinel), want: web,
+			refused: errSentinel.Error(),
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -153,9 +181,10 @@ func TestCopySharesNothingThatHelmChanges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	compare := cmp.Options{cmp.AllowUnexported(chart.Chart{}), cmpopts.EquateEmpty(), cmp.FilterPath(func(p cmp.Path) bool {
-		return p.Last().String() == ".parent"
-	}, cmp.Ignore())}
+	compare := cmp.Options{cmp.AllowUnexported(chart.Chart{}), cmpopts.EquateEmpty(),
+		cmp.FilterPath(func(p cmp.Path) bool {
+			return p.Last().String() == ".parent"
+		}, cmp.Ignore())}
 	if diff := cmp.Diff(original, copied, compare); diff != "" {
 		t.Fatalf("the copy differs (-original +copy):\n%s", diff)
 	}
@@ -185,7 +214,8 @@ func TestCopyRefusesAChartWithoutMetadata(t *testing.T) {
 // A few kilobytes that unpack to more than is allowed are refused, also when each archive in them does not.
 func TestLoadIsBounded(t *testing.T) {
 	zeros := strings.Repeat("\x00", 5<<20)
-	nested := packed(t, "Chart.yaml", "apiVersion: v2\nname: db\nversion: 1.0.0\n", "a", zeros, "b", zeros, "c", zeros, "d", zeros)
+	nested := packed(t, "Chart.yaml", "apiVersion: v2\nname: db\nversion: 1.0.0\n", "a", zeros, "b", zeros, "c", zeros,
+		"d", zeros)
 	bomb := []string{"Chart.yaml", metadata}
 	for i := range 6 {
 		bomb = append(bomb, fmt.Sprintf("charts/db-%d.tgz", i), string(nested))
@@ -207,7 +237,8 @@ func TestLoadIsBounded(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := Load(bytes.NewReader(packed(t, "Chart.yaml", metadata, "charts/db.tgz", string(nested))), web); errors.Is(err, errBounds) {
+	if _, err := Load(bytes.NewReader(packed(t, "Chart.yaml", metadata, "charts/db.tgz", string(nested))),
+		web); errors.Is(err, errBounds) {
 		t.Errorf("what is within bounds is refused: %v", err)
 	}
 }

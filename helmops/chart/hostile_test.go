@@ -22,7 +22,8 @@ func archiveOf(t *testing.T, metadata, requirements, lock, values, dependency []
 		name    string
 		content []byte
 	}{
-		{"web/Chart.yaml", metadata}, {"web/requirements.yaml", requirements}, {"web/requirements.lock", lock}, {"web/values.yaml", values},
+		{"web/Chart.yaml", metadata}, {"web/requirements.yaml", requirements}, {"web/requirements.lock", lock},
+		{"web/values.yaml", values},
 		{"web/charts/db/Chart.yaml", dependency}, {"web/templates/a.yaml", []byte("kind: ConfigMap")},
 	} {
 		if len(file.content) == 0 {
@@ -46,8 +47,10 @@ func archiveOf(t *testing.T, metadata, requirements, lock, values, dependency []
 func FuzzLoad(f *testing.F) {
 	good := []byte("apiVersion: v2\nname: web\nversion: 1.0.0\n")
 	f.Add(good, []byte(""), []byte(""), []byte("a: 1"), []byte("name: db\nversion: 1.0.0\n"))
-	f.Add([]byte("apiVersion: v1\nname: web\nversion: 1.0.0\n"), []byte("dependencies: [null]"), []byte("dependencies: [{name: db}]"), []byte("null"), []byte(""))
-	f.Add([]byte("apiVersion: v2\nname: web\nversion: 1.0.0\ndependencies: [null, {name: db, import-values: [null]}]\nmaintainers: [null]\n"),
+	f.Add([]byte("apiVersion: v1\nname: web\nversion: 1.0.0\n"), []byte("dependencies: [null]"),
+		[]byte("dependencies: [{name: db}]"), []byte("null"), []byte(""))
+	f.Add([]byte(
+		"apiVersion: v2\nname: web\nversion: 1.0.0\ndependencies: [null, {name: db, import-values: [null]}]\nmaintainers: [null]\n"),
 		[]byte(""), []byte(""), []byte("[]"), []byte("{}"))
 	f.Add([]byte("null"), []byte("null"), []byte("null"), []byte("null"), []byte("null"))
 	f.Fuzz(func(t *testing.T, metadata, requirements, lock, values, dependency []byte) {
@@ -69,9 +72,10 @@ func TestAChartWhoseLoadingPanicsIsAnErrorEachTime(t *testing.T) {
 	t.Parallel()
 	cache := NewCache(DefaultBudget)
 	for range 2 {
-		_, err := cache.Load("apps", v1beta1.ChartRevision{Name: "web", Version: "1.0.0", Digest: "sha256:0"}, func() (io.ReadCloser, error) {
-			panic("as arranged")
-		})
+		_, err := cache.Load("apps", v1beta1.ChartRevision{Name: "web", Version: "1.0.0", Digest: "sha256:0"},
+			func() (io.ReadCloser, error) {
+				panic("as arranged")
+			})
 		var caught *guard.PanicError
 		if !errors.As(err, &caught) {
 			t.Errorf("error = %v", err)

@@ -27,12 +27,16 @@ func TestReason(t *testing.T) {
 		reason string
 		final  bool
 	}{
-		{name: "values that break the schema never succeed", step: plan.Install, final: true, reason: v1beta1.SchemaFailedReason,
-			err: errors.New("values don't meet the specifications of the schema(s) in the following chart(s):\nweb: replicas: want integer")},
+		{name: "values that break the schema never succeed", step: plan.Install, final: true,
+			reason: v1beta1.SchemaFailedReason,
+			err: errors.New(
+				"values don't meet the specifications of the schema(s) in the following chart(s):\nweb: replicas: want integer")},
 		{name: "an immutable field is no matter of templates", step: plan.Upgrade, reason: v1beta1.UpgradeFailedReason,
-			err: errors.New(`cannot patch "migrate" with kind Job: Job.batch "migrate" is invalid: spec.template: Invalid value: {...}: field is immutable`)},
+			err: errors.New(
+				`cannot patch "migrate" with kind Job: Job.batch "migrate" is invalid: spec.template: Invalid value: {...}: field is immutable`)},
 		{name: "a template that fails", step: plan.Upgrade, reason: v1beta1.RenderFailedReason,
-			err: errors.New(`template: web/templates/a.yaml:3:5: executing "web/templates/a.yaml" at <.Values.x.y>: nil pointer evaluating interface {}.y`)},
+			err: errors.New(
+				`template: web/templates/a.yaml:3:5: executing "web/templates/a.yaml" at <.Values.x.y>: nil pointer evaluating interface {}.y`)},
 		{name: "a template that refuses", step: plan.Upgrade, reason: v1beta1.RenderFailedReason,
 			err: errors.New("execution error at (web/templates/a.yaml:1:4): host is required")},
 		{name: "a template that cannot be parsed", step: plan.Install, reason: v1beta1.RenderFailedReason,
@@ -47,7 +51,10 @@ func TestReason(t *testing.T) {
 			err: &worker.JobError{Text: "not for this version", Code: "chart-unfit"}},
 		{name: "a record that somebody else changed", step: plan.Upgrade, reason: v1beta1.StorageErrorReason,
 			err: fmt.Errorf("updating release record: %w", storage.ErrModified)},
-		{name: "what the API server forbids", step: plan.Install, reason: v1beta1.AccessDeniedReason, err: fmt.Errorf("creating pods: %w", forbidden)},
+		{
+			name: "what the API server forbids", step: plan.Install, reason: v1beta1.AccessDeniedReason,
+			err: fmt.Errorf("creating pods: %w", forbidden),
+		},
 		{name: "a hook that the API server forbids before an install", step: plan.Install, reason: v1beta1.AccessDeniedReason,
 			err: fmt.Errorf("failed pre-install: %s", fmt.Errorf("warning: Hook pre-install failed: %w", forbidden))},
 		{name: "a hook that the API server forbids after an upgrade", step: plan.Upgrade, reason: v1beta1.AccessDeniedReason,
@@ -56,14 +63,28 @@ func TestReason(t *testing.T) {
 			err: fmt.Errorf("failed pre-install: %s", overQuota)},
 		{name: "a hook whose log says cannot create resource", step: plan.Install, reason: v1beta1.InstallFailedReason,
 			err: errors.New(`failed post-install: job failed: cannot create resource "pods"`)},
-		{name: "what a quota forbids is no matter of rights", step: plan.Upgrade, reason: v1beta1.UpgradeFailedReason, err: fmt.Errorf("creating pods: %w", overQuota)},
+		{
+			name: "what a quota forbids is no matter of rights", step: plan.Upgrade, reason: v1beta1.UpgradeFailedReason,
+			err: fmt.Errorf("creating pods: %w", overQuota),
+		},
 		{name: "a chart that makes a rendering process panic", step: plan.Upgrade, reason: v1beta1.InternalErrorReason,
 			err: fmt.Errorf("rendering: %w", worker.Panicked("template: web/templates/a.yaml:1: panics"))},
-		{name: "a rollback that fails", step: plan.Rollback, reason: v1beta1.RollbackFailedReason, err: errors.New("no luck")},
+		{
+			name: "a rollback that fails", step: plan.Rollback, reason: v1beta1.RollbackFailedReason, err: errors.New("no luck"),
+		},
 		{name: "tests that fail", step: plan.Test, reason: v1beta1.TestFailedReason, err: errors.New("no luck")},
-		{name: "any other failure of an install", step: plan.Install, reason: v1beta1.InstallFailedReason, err: errors.New("no luck")},
-		{name: "any other failure of an upgrade", step: plan.Upgrade, reason: v1beta1.UpgradeFailedReason, err: errors.New("no luck")},
-		{name: "any other failure of an uninstall", step: plan.Uninstall, reason: v1beta1.UninstallFailedReason, err: errors.New("no luck")},
+		{
+			name: "any other failure of an install", step: plan.Install, reason: v1beta1.InstallFailedReason,
+			err: errors.New("no luck"),
+		},
+		{
+			name: "any other failure of an upgrade", step: plan.Upgrade, reason: v1beta1.UpgradeFailedReason,
+			err: errors.New("no luck"),
+		},
+		{
+			name: "any other failure of an uninstall", step: plan.Uninstall, reason: v1beta1.UninstallFailedReason,
+			err: errors.New("no luck"),
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -154,7 +175,10 @@ func TestAnActionSaysHowItsRevisionFailed(t *testing.T) {
 		want plan.RevisionOutcome
 	}{
 		{name: "before there is a client", run: &run{Action: Action{Step: plan.Upgrade}}, want: plan.OutcomeFailed},
-		{name: "an upgrade", run: &run{Action: Action{Step: plan.Upgrade}, client: &kubeclient.Client{}}, want: plan.OutcomeFailed},
+		{
+			name: "an upgrade", run: &run{Action: Action{Step: plan.Upgrade}, client: &kubeclient.Client{}},
+			want: plan.OutcomeFailed,
+		},
 		{name: "what was left pending", run: &run{Action: Action{Step: plan.Unlock}}, want: plan.OutcomeInterrupted},
 	}
 	for _, tt := range tests {

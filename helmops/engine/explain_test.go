@@ -15,7 +15,8 @@ func TestSecretsOfARevision(t *testing.T) {
 	const secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: {password: %s}\n"
 	const config = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {color: yellow}\n"
 	found, err := secretsOf(contentOf(&release.Release{
-		Manifest: config + "---\n" + fmt.Sprintf(secret, "hunter1"), Hooks: []*release.Hook{{Manifest: fmt.Sprintf(secret, "hunter2")}},
+		Manifest: config + "---\n" + fmt.Sprintf(secret, "hunter1"),
+		Hooks:    []*release.Hook{{Manifest: fmt.Sprintf(secret, "hunter2")}},
 	}))
 	if err != nil {
 		t.Fatal(err)
@@ -31,9 +32,10 @@ func TestSecretsOfARevision(t *testing.T) {
 func TestLiveVersions(t *testing.T) {
 	t.Parallel()
 	for want, history := range map[string][]plan.Record{
-		"[3]":   {{Version: 3, Status: plan.StatusDeployed}, {Version: 2, Status: plan.StatusSuperseded}},
-		"[3 1]": {{Version: 3, Status: plan.StatusFailed}, {Version: 2, Status: plan.StatusFailed}, {Version: 1, Status: plan.StatusDeployed}},
-		"[1]":   {{Version: 1, Status: plan.StatusFailed}},
+		"[3]": {{Version: 3, Status: plan.StatusDeployed}, {Version: 2, Status: plan.StatusSuperseded}},
+		"[3 1]": {{Version: 3, Status: plan.StatusFailed}, {Version: 2, Status: plan.StatusFailed},
+			{Version: 1, Status: plan.StatusDeployed}},
+		"[1]": {{Version: 1, Status: plan.StatusFailed}},
 	} {
 		if got := fmt.Sprint(liveVersions(history)); got != want {
 			t.Errorf("got %s, want %s", got, want)

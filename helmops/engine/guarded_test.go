@@ -32,14 +32,18 @@ func panics(results []reflect.Value) bool {
 // Every method that Helm may call is called on nothing, which makes those panic that use their receiver.
 func TestAPanicInACallFromHelmIsTheErrorOfTheCall(t *testing.T) {
 	t.Parallel()
-	harmless := map[string]bool{"IsReachable": true, "GetPodList": true, "OutputContainerLogsForPodList": true, "Name": true}
+	harmless := map[string]bool{
+		"IsReachable": true, "GetPodList": true, "OutputContainerLogsForPodList": true, "Name": true,
+	}
 	for _, of := range []struct {
 		value  any
 		within []reflect.Type
 	}{
 		{guardedClient{}, []reflect.Type{
-			reflect.TypeFor[kube.Interface](), reflect.TypeFor[kube.InterfaceExt](), reflect.TypeFor[kube.InterfaceThreeWayMerge](),
-			reflect.TypeFor[kube.InterfaceLogs](), reflect.TypeFor[kube.InterfaceDeletionPropagation](), reflect.TypeFor[kube.InterfaceResources](),
+			reflect.TypeFor[kube.Interface](), reflect.TypeFor[kube.InterfaceExt](),
+			reflect.TypeFor[kube.InterfaceThreeWayMerge](),
+			reflect.TypeFor[kube.InterfaceLogs](), reflect.TypeFor[kube.InterfaceDeletionPropagation](),
+			reflect.TypeFor[kube.InterfaceResources](),
 		}},
 		{guardedDriver{}, []reflect.Type{reflect.TypeFor[driver.Driver]()}},
 	} {

@@ -29,11 +29,17 @@ func farServer(t *testing.T, lies string, records ...string) (kubeconfig []byte,
 	verbs := metav1.Verbs{"get", "list", "watch"}
 	answers := map[string]any{
 		"/version": map[string]string{"major": "1", "minor": "37", "gitVersion": "v1.37.0"},
-		"/api":     metav1.APIVersions{TypeMeta: metav1.TypeMeta{Kind: "APIVersions", APIVersion: "v1"}, Versions: []string{"v1"}},
-		"/apis":    metav1.APIGroupList{TypeMeta: metav1.TypeMeta{Kind: "APIGroupList", APIVersion: "v1"}, Groups: []metav1.APIGroup{}},
-		"/api/v1": metav1.APIResourceList{TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: "v1",
+		"/api": metav1.APIVersions{
+			TypeMeta: metav1.TypeMeta{Kind: "APIVersions", APIVersion: "v1"}, Versions: []string{"v1"},
+		},
+		"/apis": metav1.APIGroupList{
+			TypeMeta: metav1.TypeMeta{Kind: "APIGroupList", APIVersion: "v1"}, Groups: []metav1.APIGroup{},
+		},
+		"/api/v1": metav1.APIResourceList{TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"},
+			GroupVersion: "v1",
 			APIResources: []metav1.APIResource{
-				{Name: "secrets", Namespaced: true, Kind: "Secret", Verbs: verbs}, {Name: "configmaps", Namespaced: true, Kind: "ConfigMap", Verbs: verbs},
+				{Name: "secrets", Namespaced: true, Kind: "Secret", Verbs: verbs},
+				{Name: "configmaps", Namespaced: true, Kind: "ConfigMap", Verbs: verbs},
 			}},
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -152,7 +158,8 @@ func isLetGoOf(t *testing.T, resource string) {
 	}
 	before := asked.Load()
 	for range 100 {
-		if result := e.Execute(t.Context(), Action{Step: plan.Install, Access: lying, Target: target}); !errors.As(result.Err, &exceeded) {
+		if result := e.Execute(t.Context(), Action{Step: plan.Install, Access: lying, Target: target}); !errors.As(result.Err,
+			&exceeded) {
 			t.Fatalf("error = %v", result.Err)
 		}
 	}
@@ -182,12 +189,15 @@ func TestOwnersHearThatTheirClusterIsLetGoOf(t *testing.T) {
 	remote.Keep(memory.New(memory.Bounds{Total: 4 << 20, Share: 2 << 20}))
 	t.Cleanup(remote.Close)
 	moved := make(chan types.NamespacedName, 10_000)
-	e := New(t.Context(), Config{Local: local, Remote: remote, Now: time.Now, OnRecordChanged: func(string, string, string) {
-	}, OnObjectChanged: func(owner types.NamespacedName) {
-		moved <- owner
-	}})
+	e := New(t.Context(),
+		Config{Local: local, Remote: remote, Now: time.Now, OnRecordChanged: func(string, string, string) {
+		}, OnObjectChanged: func(owner types.NamespacedName) {
+			moved <- owner
+		}})
 	kubeconfig, _ := farServer(t, "")
-	access, owner := cluster.Access{Namespace: "apps", Kubeconfig: kubeconfig}, types.NamespacedName{Namespace: "apps", Name: "web"}
+	access, owner := cluster.Access{Namespace: "apps", Kubeconfig: kubeconfig}, types.NamespacedName{
+		Namespace: "apps", Name: "web",
+	}
 	inventory := []v1beta1.ResourceRef{v1beta1.NewResourceRef("apps", "settings", "", "ConfigMap", "v1")}
 	for _, ready := e.Live(access, owner, inventory, nil); !ready; _, ready = e.Live(access, owner, inventory, nil) {
 		<-moved

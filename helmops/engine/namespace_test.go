@@ -29,7 +29,10 @@ func TestTheNamespaceIsMadeBeforeTheRecord(t *testing.T) {
 		stored  bool
 	}{
 		{name: "it is missing", stored: true},
-		{name: "it is there", stored: true, present: []runtime.Object{&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "apps"}}}},
+		{
+			name: "it is there", stored: true,
+			present: []runtime.Object{&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "apps"}}},
+		},
 		{name: "it cannot be made", fails: broken},
 	}
 	for _, tt := range tests {
@@ -37,7 +40,9 @@ func TestTheNamespaceIsMadeBeforeTheRecord(t *testing.T) {
 			t.Parallel()
 			clients := fake.NewClientset(tt.present...)
 			if tt.fails != nil {
-				clients.PrependReactor("create", "namespaces", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, tt.fails })
+				clients.PrependReactor("create", "namespaces", func(clienttesting.Action) (bool, runtime.Object, error) {
+					return true, nil, tt.fails
+				})
 			}
 			stored := driver.NewMemory()
 			made := &namespaceCreator{Driver: stored, ctx: t.Context(), namespaces: clients.CoreV1().Namespaces(), name: "apps"}
@@ -49,7 +54,8 @@ func TestTheNamespaceIsMadeBeforeTheRecord(t *testing.T) {
 			if _, err := stored.Get("sh.helm.release.v1.web.v2"); (err == nil) != tt.stored {
 				t.Errorf("looking for the record gives %v, want it there: %v", err, tt.stored)
 			}
-			if _, err := clients.CoreV1().Namespaces().Get(context.Background(), "apps", metav1.GetOptions{}); (err == nil) != tt.stored {
+			if _, err := clients.CoreV1().Namespaces().Get(context.Background(), "apps",
+				metav1.GetOptions{}); (err == nil) != tt.stored {
 				t.Errorf("looking for the namespace gives %v, want it there: %v", err, tt.stored)
 			}
 		})
@@ -73,7 +79,10 @@ func TestNoRecordIsMadeWithoutTheNamespace(t *testing.T) {
 		{name: "it may not be read", get: forbidden, asks: true},
 		{name: "the chart brings it", release: release.Release{Manifest: own}},
 		{name: "a hook brings it", release: release.Release{Hooks: []*release.Hook{{Kind: "Namespace", Name: "apps"}}}},
-		{name: "the chart brings another", release: release.Release{Manifest: strings.Replace(own, "apps", "other", 1)}, asks: true, fails: true},
+		{
+			name: "the chart brings another", release: release.Release{Manifest: strings.Replace(own, "apps", "other", 1)},
+			asks: true, fails: true,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -83,7 +92,9 @@ func TestNoRecordIsMadeWithoutTheNamespace(t *testing.T) {
 				clients = fake.NewClientset(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "apps"}})
 			}
 			if tt.get != nil {
-				clients.PrependReactor("get", "namespaces", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, tt.get })
+				clients.PrependReactor("get", "namespaces", func(clienttesting.Action) (bool, runtime.Object, error) {
+					return true, nil, tt.get
+				})
 			}
 			stored := driver.NewMemory()
 			check := &namespaceCheck{Driver: stored, ctx: t.Context(), namespaces: clients.CoreV1().Namespaces(), name: "apps"}
@@ -113,11 +124,15 @@ func TestARecordWithoutItsNamespace(t *testing.T) {
 		fails   error
 		want    string
 	}{
-		"the namespace of the release": {"apps", missing, "namespace apps does not exist; set install.createNamespace: true or create it"},
-		"one of its own":               {"fleet", missing, "namespace fleet, which spec.storageNamespace names, does not exist; create it"},
-		"another failure":              {"apps", other, "no luck"},
+		"the namespace of the release": {"apps", missing,
+			"namespace apps does not exist; set install.createNamespace: true or create it"},
+		"one of its own": {"fleet", missing,
+			"namespace fleet, which spec.storageNamespace names, does not exist; create it"},
+		"another failure": {"apps", other, "no luck"},
 	} {
-		place := &recordNamespace{Driver: &refusing{err: tt.fails}, target: plan.Target{Namespace: "apps", StorageNamespace: tt.storage}}
+		place := &recordNamespace{
+			Driver: &refusing{err: tt.fails}, target: plan.Target{Namespace: "apps", StorageNamespace: tt.storage},
+		}
 		if err := place.Create("x", &release.Release{}); err == nil || err.Error() != tt.want {
 			t.Errorf("%s: %v, want %q", name, err, tt.want)
 		}

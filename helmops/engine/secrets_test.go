@@ -10,7 +10,8 @@ import (
 
 func secretNamed(name, password string) map[string]any {
 	return map[string]any{
-		"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": name}, "stringData": map[string]any{"password": password},
+		"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": name},
+		"stringData": map[string]any{"password": password},
 	}
 }
 

@@ -113,12 +113,24 @@ func TestAnActionIsForTheOwnerThatWasDecidedOn(t *testing.T) {
 	}{
 		{name: "there is no release", owner: self},
 		{name: "it is its own", owner: self, former: self, records: []plan.Record{{Owner: self}}},
-		{name: "it was made by the same object before it was created again", owner: again, records: []plan.Record{{Owner: self}}},
+		{
+			name: "it was made by the same object before it was created again", owner: again,
+			records: []plan.Record{{Owner: self}},
+		},
 		{name: "the record names no owner", owner: self, records: []plan.Record{{}}},
-		{name: "it takes over what it decided to take over", owner: self, former: other, records: []plan.Record{{Owner: other}}},
+		{
+			name: "it takes over what it decided to take over", owner: self, former: other,
+			records: []plan.Record{{Owner: other}},
+		},
 		{name: "another was faster to install", owner: self, records: []plan.Record{{Owner: other}}, refused: true},
-		{name: "another was faster to claim", owner: self, former: plan.Owner{Namespace: "gone", Name: "gone"}, records: []plan.Record{{Owner: other}}, refused: true},
-		{name: "what was uninstalled has no owner", owner: self, records: []plan.Record{{Owner: other, Status: plan.StatusUninstalled}}},
+		{
+			name: "another was faster to claim", owner: self, former: plan.Owner{Namespace: "gone", Name: "gone"},
+			records: []plan.Record{{Owner: other}}, refused: true,
+		},
+		{
+			name: "what was uninstalled has no owner", owner: self,
+			records: []plan.Record{{Owner: other, Status: plan.StatusUninstalled}},
+		},
 		{name: "a command has none", records: []plan.Record{{Owner: other}}},
 	}
 	for _, tt := range tests {

@@ -21,7 +21,10 @@ func TestNewRefuses(t *testing.T) {
 		{name: "text", options: patches(Patch{Patch: "hunter2"}), want: "neither"},
 		{name: "a list that is no operations", options: patches(Patch{Patch: "[1, 2]"}), want: "neither"},
 		{name: "a patch without a kind", options: patches(Patch{Patch: "metadata: {name: hunter2}"}), want: "neither"},
-		{name: "operations without a target", options: patches(Patch{Patch: `[{"op": "remove", "path": "/spec"}]`}), want: "needs a target"},
+		{
+			name: "operations without a target", options: patches(Patch{Patch: `[{"op": "remove", "path": "/spec"}]`}),
+			want: "needs a target",
+		},
 		{name: "several documents with a target", want: "one document only", options: patches(Patch{Target: job,
 			Patch: "apiVersion: v1\nkind: A\nmetadata: {name: a}\n---\napiVersion: v1\nkind: A\nmetadata: {name: b}\n"})},
 		{name: "a broken expression", want: "target", options: patches(
@@ -32,7 +35,10 @@ func TestNewRefuses(t *testing.T) {
 			Patch{Patch: `[{"op": "remove", "path": "/spec"}]`, Target: &Selector{AnnotationSelector: "a in"}})},
 		{name: "an image without a name", options: images(Image{NewTag: "1"}), want: "image 0"},
 		{name: "an image that is an expression", options: images(Image{Name: "("}), want: "image 0"},
-		{name: "large patches", options: patches(Patch{Patch: strings.Repeat("x", MaxPatches)}, Patch{Patch: "x"}), want: "at most"},
+		{
+			name: "large patches", options: patches(Patch{Patch: strings.Repeat("x", MaxPatches)}, Patch{Patch: "x"}),
+			want: "at most",
+		},
 		{name: "an unknown strategy", options: Options{Strategy: "all"}, want: "postRenderStrategy"},
 		{name: "an annotation of hooks", want: "helm.sh/hook", options: Options{
 			CommonMetadata: CommonMetadata{Annotations: map[string]string{"helm.sh/hook": "pre-install"}}}},
@@ -75,17 +81,35 @@ func TestRenderErrors(t *testing.T) {
 		{name: "an operation without its place", manifest: "---\n# Source: app/secret.yaml\n" + secret,
 			options: operation(`[{"op": "replace", "path": "/data/x", "value": 1}]`),
 			want:    []string{"spec.postRenderers[0], patch 0", "app/secret.yaml", "Secret db", "/data/x"}},
-		{name: "a test that fails", manifest: secret, options: operation(`[{"op": "test", "path": "/kind", "value": "hunter2"}]`),
-			want: []string{"patch 0", "does not apply"}},
-		{name: "an operation that leaves no object", manifest: secret, options: operation(`[{"op": "replace", "path": "", "value": "hunter2"}]`),
-			want: []string{"patch 0", "Secret db"}},
+		{name: "a test that fails", manifest: secret,
+			options: operation(`[{"op": "test", "path": "/kind", "value": "hunter2"}]`),
+			want:    []string{"patch 0", "does not apply"}},
+		{name: "an operation that leaves no object", manifest: secret,
+			options: operation(`[{"op": "replace", "path": "", "value": "hunter2"}]`),
+			want:    []string{"patch 0", "Secret db"}},
 		{name: "copies of copies", manifest: secret, options: operation(bomb), want: []string{"larger than"}},
-		{name: "broken YAML", manifest: "a: [hunter2", options: operation(`[{"op": "remove", "path": "/x"}]`), want: []string{"document 0", "cannot be read"}},
-		{name: "text", manifest: "hunter2", options: operation(`[{"op": "remove", "path": "/x"}]`), want: []string{"cannot be read"}},
-		{name: "aliases of aliases", manifest: laughs(), options: operation(`[{"op": "remove", "path": "/x"}]`), want: []string{"cannot be read"}},
-		{name: "an alias of itself", manifest: "kind: Secret\na: &a [*a]\n", options: operation(`[{"op": "remove", "path": "/x"}]`), want: []string{"cannot be read"}},
-		{name: "too much", manifest: strings.Repeat("#", MaxSize+1), options: operation(`[{"op": "remove", "path": "/x"}]`), want: []string{"at most"}},
-		{name: "a hook that is removed", hook: true, want: []string{"spec.postRenderers[0]", "removes Job migrate", "app/templates/job.yaml"},
+		{
+			name: "broken YAML", manifest: "a: [hunter2", options: operation(`[{"op": "remove", "path": "/x"}]`),
+			want: []string{"document 0", "cannot be read"},
+		},
+		{
+			name: "text", manifest: "hunter2", options: operation(`[{"op": "remove", "path": "/x"}]`),
+			want: []string{"cannot be read"},
+		},
+		{
+			name: "aliases of aliases", manifest: laughs(), options: operation(`[{"op": "remove", "path": "/x"}]`),
+			want: []string{"cannot be read"},
+		},
+		{
+			name: "an alias of itself", manifest: "kind: Secret\na: &a [*a]\n",
+			options: operation(`[{"op": "remove", "path": "/x"}]`), want: []string{"cannot be read"},
+		},
+		{
+			name: "too much", manifest: strings.Repeat("#", MaxSize+1), options: operation(`[{"op": "remove", "path": "/x"}]`),
+			want: []string{"at most"},
+		},
+		{name: "a hook that is removed", hook: true,
+			want:    []string{"spec.postRenderers[0]", "removes Job migrate", "app/templates/job.yaml"},
 			options: patches(Patch{Patch: "apiVersion: batch/v1\nkind: Job\nmetadata: {name: migrate}\n$patch: delete"})},
 		{name: "a hook with another name", hook: true, want: []string{"spec.postRenderers[0]", "Job other of Job migrate"},
 			options: operation(`[{"op": "replace", "path": "/metadata/name", "value": "other"}]`)},
@@ -180,11 +204,13 @@ func FuzzManifests(f *testing.F) {
 			return
 		}
 		// The object that this names is not there: every byte is kept.
-		r, err = New(Options{PostRenderers: []PostRenderer{{Kustomize: &Kustomize{Images: []Image{{Name: "no-such-image-1"}}}}}})
+		r, err = New(
+			Options{PostRenderers: []PostRenderer{{Kustomize: &Kustomize{Images: []Image{{Name: "no-such-image-1"}}}}}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if out, err := r.Manifests([]byte(manifest)); err == nil && strings.HasSuffix(manifest, "\n") && string(out) != manifest {
+		if out, err := r.Manifests([]byte(manifest)); err == nil && strings.HasSuffix(manifest, "\n") &&
+			string(out) != manifest {
 			t.Errorf("%q became %q", manifest, out)
 		}
 	})
@@ -193,7 +219,9 @@ func FuzzManifests(f *testing.F) {
 // Patches and documents are bounded together, before the first patch.
 func TestWorkIsBounded(t *testing.T) {
 	t.Parallel()
-	o := patches(slices.Repeat([]Patch{{Patch: `[{"op": "add", "path": "/data/x", "value": "y"}]`, Target: &Selector{Kind: "ConfigMap"}}}, 300)...)
+	o := patches(
+		slices.Repeat(
+			[]Patch{{Patch: `[{"op": "add", "path": "/data/x", "value": "y"}]`, Target: &Selector{Kind: "ConfigMap"}}}, 300)...)
 	manifest := strings.Repeat("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {}\n", 300)
 	_, err := renderer(t, o).Manifests([]byte(manifest))
 	var limit *worker.LimitError
@@ -201,11 +229,13 @@ func TestWorkIsBounded(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	pass := renderer(t, o).Pass()
-	hooks := slices.Repeat([]Hook{{Name: "a", Kind: "ConfigMap", Manifest: strings.TrimPrefix(manifest[:len(manifest)/300], "---\n")}}, 300)
+	hooks := slices.Repeat(
+		[]Hook{{Name: "a", Kind: "ConfigMap", Manifest: strings.TrimPrefix(manifest[:len(manifest)/300], "---\n")}}, 300)
 	if _, err := pass.Hooks(hooks); !errors.As(err, &limit) {
 		t.Errorf("of hooks: %v", err)
 	}
-	list := "kind: List\napiVersion: v1\nitems:\n" + strings.Repeat("- {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}\n", 300)
+	list := "kind: List\napiVersion: v1\nitems:\n" +
+		strings.Repeat("- {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}\n", 300)
 	if _, err := renderer(t, o).Manifests([]byte(list)); !errors.As(err, &limit) {
 		t.Errorf("of a list: %v", err)
 	}

@@ -115,8 +115,9 @@ func TestManifests(t *testing.T) {
 		},
 		{
 			name: "a patch of several documents",
-			options: patches(Patch{Patch: "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: app}\nspec: {replicas: 3}\n---\n" +
-				"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: app}\nspec: {replicas: 4}"}),
+			options: patches(
+				Patch{Patch: "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: app}\nspec: {replicas: 3}\n---\n" +
+					"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: app}\nspec: {replicas: 4}"}),
 			old: "replicas: 1", new: "replicas: 4",
 		},
 		{
@@ -161,9 +162,13 @@ func TestManifests(t *testing.T) {
 			old:     templates[:strings.Index(templates, "---\n# Source: app/templates/deployment")], new: "",
 		},
 		{
-			name:    "removed through a target",
-			options: patches(Patch{Patch: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n$patch: delete", Target: &Selector{Kind: "ConfigMap"}}),
-			old:     templates[:strings.Index(templates, "---\n# Source: app/templates/deployment")], new: "",
+			name: "removed through a target",
+			options: patches(
+				Patch{
+					Patch:  "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n$patch: delete",
+					Target: &Selector{Kind: "ConfigMap"},
+				}),
+			old: templates[:strings.Index(templates, "---\n# Source: app/templates/deployment")], new: "",
 		},
 	}
 	for _, tt := range tests {
@@ -224,12 +229,14 @@ func TestCommonMetadata(t *testing.T) {
 		Labels:      map[string]string{"app": "one", "number": "1"},
 		Annotations: map[string]string{"b": "yes", "a": "x"},
 	}}
-	got, changed, err := renderer(t, o).Both("kind: A\nmetadata:\n  name: a # kept\n  labels: {app: two}\n", []Hook{hook()})
+	got, changed, err := renderer(t, o).Both("kind: A\nmetadata:\n  name: a # kept\n  labels: {app: two}\n",
+		[]Hook{hook()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	const want = "kind: A\nmetadata:\n  name: a # kept\n  labels: {app: \"one\", number: \"1\"}\n  annotations:\n    a: 'x'\n    b: 'yes'\n"
-	if diff := cmp.Diff(strings.NewReplacer(`'`, ``, `"`, ``).Replace(want), strings.NewReplacer(`'`, ``, `"`, ``).Replace(got)); diff != "" {
+	if diff := cmp.Diff(strings.NewReplacer(`'`, ``, `"`, ``).Replace(want),
+		strings.NewReplacer(`'`, ``, `"`, ``).Replace(got)); diff != "" {
 		t.Errorf("manifest (-want +got):\n%s", diff)
 	}
 	for _, part := range []string{`number: "1"`, `b: "yes"`, "helm.sh/hook: pre-upgrade", `helm.sh/hook-weight: "5"`} {

@@ -13,7 +13,8 @@ func (id Identity) String() string {
 	return id.Chart + "+" + id.Values
 }
 
-// What a release has counts for a candidate by its chart and its shared values, and for one without values by its chart.
+// What a release has counts for a candidate by its chart and its shared values, and for one without values by its
+// chart.
 func TestCovers(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -89,16 +89,31 @@ func TestMergeTargetPath(t *testing.T) {
 		{name: "a list of typed items", layers: []Layer{target("a", "{1,two,true}")}, want: `{"a":[1,"two",true]}`},
 		{name: "a list item in a new list", layers: []Layer{target("a[2]", "x")}, want: `{"a":[null,null,"x"]}`},
 		{name: "a nested list", layers: []Layer{target("a[1][0]", "x")}, want: `{"a":[null,["x"]]}`},
-		{name: "a key of a list item", layers: []Layer{document("a: [{b: 1, c: 2}]"), target("a[0].b", "3")}, want: `{"a":[{"b":3,"c":2}]}`},
+		{
+			name: "a key of a list item", layers: []Layer{document("a: [{b: 1, c: 2}]"), target("a[0].b", "3")},
+			want: `{"a":[{"b":3,"c":2}]}`,
+		},
 		{name: "lines are kept", layers: []Layer{target("a", "x\ny\n")}, want: `{"a":"x\ny\n"}`},
 		{name: "later target paths win", layers: []Layer{target("a", "1"), target("a", "2")}, want: `{"a":2}`},
 		{name: "a document behind it does not win", layers: []Layer{target("a", "1"), document("a: 2")}, want: `{"a":1}`},
-		{name: "a list in front is kept", layers: []Layer{document("a: [x, y]"), target("a[1]", "z")}, want: `{"a":["x","z"]}`},
-		{name: "literal text is not typed", layers: []Layer{literal("a", "5"), literal("b", "null")}, want: `{"a":"5","b":"null"}`},
+		{
+			name: "a list in front is kept", layers: []Layer{document("a: [x, y]"), target("a[1]", "z")},
+			want: `{"a":["x","z"]}`,
+		},
+		{
+			name: "literal text is not typed", layers: []Layer{literal("a", "5"), literal("b", "null")},
+			want: `{"a":"5","b":"null"}`,
+		},
 		{name: "literal text has no syntax", layers: []Layer{literal("a.b", `{x,"\,y}`)}, want: `{"a":{"b":"{x,\"\\,y}"}}`},
 		{name: "literal text may be empty", layers: []Layer{literal("a[0].b", "")}, want: `{"a":[{"b":""}]}`},
-		{name: "the path of literal text has escapes", layers: []Layer{literal(`a.b\.c\/d`, "x")}, want: `{"a":{"b.c/d":"x"}}`},
-		{name: "without a path, literal means nothing", layers: []Layer{{Data: []byte("a: 1"), Literal: true}}, want: `{"a":1}`},
+		{
+			name: "the path of literal text has escapes", layers: []Layer{literal(`a.b\.c\/d`, "x")},
+			want: `{"a":{"b.c/d":"x"}}`,
+		},
+		{
+			name: "without a path, literal means nothing", layers: []Layer{{Data: []byte("a: 1"), Literal: true}},
+			want: `{"a":1}`,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -188,7 +203,10 @@ func TestSecrets(t *testing.T) {
 	}{
 		{name: "of a document", layer: document("p: {q: hunter2}"), text: "is hunter2", want: "is ***"},
 		{name: "of a single value", layer: target("p", "hunter2"), text: "is hunter2", want: "is ***"},
-		{name: "as it is written and as it is set", layer: target("p", `hun\,ter2`), text: `hun\,ter2 hun,ter2`, want: "*** ***"},
+		{
+			name: "as it is written and as it is set", layer: target("p", `hun\,ter2`), text: `hun\,ter2 hun,ter2`,
+			want: "*** ***",
+		},
 		{name: "of a number", layer: target("p", "12345678"), text: "port 12345678", want: "port ***"},
 		{name: "of a list", layer: target("p", "{hunter2,other-secret}"), text: "hunter2 other-secret", want: "*** ***"},
 		{name: "of literal text", layer: literal("p", "{hunter2"), text: "is {hunter2", want: "is ***"},

@@ -12,8 +12,9 @@ import (
 func TestParseGoal(t *testing.T) {
 	t.Parallel()
 	tests := map[string]string{
-		"ready": "ready", "Healthy": "healthy", "revision=main@sha1:4f3c9a1": "at revision main@sha1:4f3c9a1", "phase=Held": "in phase Held",
-		"": "", "ready=yes": "", "revision": "", "phase=": "", "green": "",
+		"ready": "ready", "Healthy": "healthy", "revision=main@sha1:4f3c9a1": "at revision main@sha1:4f3c9a1",
+		"phase=Held": "in phase Held",
+		"":           "", "ready=yes": "", "revision": "", "phase=": "", "green": "",
 	}
 	for text, want := range tests {
 		goal, err := ParseGoal(text)
@@ -28,12 +29,15 @@ func TestGoals(t *testing.T) {
 	deployed := release(ready, func(hr *v1beta1.HelmRelease) {
 		hr.Status.History = []v1beta1.Snapshot{{Version: 42, ChartName: "shop", ChartVersion: "1.9.1",
 			ChartDigest: "sha256:9f2c1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c5d6e7"}}
-		hr.Status.Inventory = &v1beta1.ResourceInventory{Entries: []v1beta1.ResourceRef{{ID: "web_shop_apps_Deployment", Version: "v1"}}}
+		hr.Status.Inventory = &v1beta1.ResourceInventory{
+			Entries: []v1beta1.ResourceRef{{ID: "web_shop_apps_Deployment", Version: "v1"}},
+		}
 	})
 	healthy := deployed.DeepCopy()
 	status.ReleaseHealth(healthy, status.Health{Known: true, Of: 1}, now)
 	sick := deployed.DeepCopy()
-	status.ReleaseHealth(sick, status.Health{Known: true, Of: 1, Objects: []v1beta1.ObjectHealth{{Kind: "Deployment", Name: "shop"}}}, now)
+	status.ReleaseHealth(sick,
+		status.Health{Known: true, Of: 1, Objects: []v1beta1.ObjectHealth{{Kind: "Deployment", Name: "shop"}}}, now)
 	parked := release(suspended, ready)
 	stalled := release(func(hr *v1beta1.HelmRelease) {
 		hr.Status.ObservedGeneration = hr.Generation
@@ -44,8 +48,11 @@ func TestGoals(t *testing.T) {
 		status.Retrying(hr, v1beta1.UpgradeFailedReason, "failed", now)
 	})
 	source := &v1beta1.GitRepository{ObjectMeta: metav1.ObjectMeta{Namespace: "web", Name: "fleet", Generation: 3}}
-	status.SourceReady(source, v1beta1.Artifact{Revision: "main@sha1:4f3c9a1b2c3d4e5f60718293a4b5c6d7e8f90a1b"}, "fetched", now)
-	asked := &v1beta1.Promotion{ObjectMeta: metav1.ObjectMeta{Generation: 1}, Spec: v1beta1.PromotionSpec{Version: "1.4.3"}}
+	status.SourceReady(source, v1beta1.Artifact{Revision: "main@sha1:4f3c9a1b2c3d4e5f60718293a4b5c6d7e8f90a1b"}, "fetched",
+		now)
+	asked := &v1beta1.Promotion{
+		ObjectMeta: metav1.ObjectMeta{Generation: 1}, Spec: v1beta1.PromotionSpec{Version: "1.4.3"},
+	}
 	asked.Status.Phase = v1beta1.PromotionVerifying
 	verified := asked.DeepCopy()
 	verified.Status.Phase = v1beta1.PromotionVerified

@@ -87,8 +87,14 @@ func TestPhaseOf(t *testing.T) {
 		{"suspended before it was seen", release(observed(-1), suspended), Suspended},
 		{"deleted while suspended", release(ready, suspended, deleted), Deleting},
 		{"no conditions", release(), Unknown},
-		{"ready is unknown", release(set(metav1.Condition{Type: v1beta1.ReadyCondition, Status: metav1.ConditionUnknown})), Unknown},
-		{"not ready without more", release(set(metav1.Condition{Type: v1beta1.ReadyCondition, Status: metav1.ConditionFalse})), Failed},
+		{
+			"ready is unknown", release(set(metav1.Condition{Type: v1beta1.ReadyCondition, Status: metav1.ConditionUnknown})),
+			Unknown,
+		},
+		{
+			"not ready without more",
+			release(set(metav1.Condition{Type: v1beta1.ReadyCondition, Status: metav1.ConditionFalse})), Failed,
+		},
 	}
 	for _, tt := range tests {
 		if got := PhaseOf(tt.object); got != tt.want {
@@ -135,7 +141,10 @@ func TestSettle(t *testing.T) {
 		{"failed, request answered", release(retrying(v1beta1.UpgradeFailedReason), echoed(token)), token, 3, true, true},
 		{"stalled, request answered", release(stalled, echoed(token)), token, 3, true, true},
 		{"held, request answered", release(heldByUser, echoed(token)), token, 3, true, true},
-		{"waits for a dependency, request answered", release(retrying(v1beta1.DependencyNotReadyReason), echoed(token)), token, 3, true, false},
+		{
+			"waits for a dependency, request answered", release(retrying(v1beta1.DependencyNotReadyReason), echoed(token)),
+			token, 3, true, false,
+		},
 		{"answered, but the newest spec is not handled", release(ready, newSpec, echoed(token)), token, 3, false, false},
 		{"no request, ready", release(ready), "", 3, true, true},
 		{"no request, newest spec not handled", release(ready, newSpec), "", 4, false, false},
@@ -164,18 +173,22 @@ func TestSettleCountsObjects(t *testing.T) {
 		unhealthy int
 		more      bool
 	}{
-		"a release without an inventory": {object: &v1beta1.HelmRelease{Status: v1beta1.HelmReleaseStatus{Conditions: health("True")}}},
+		"a release without an inventory": {
+			object: &v1beta1.HelmRelease{Status: v1beta1.HelmReleaseStatus{Conditions: health("True")}}},
 		"a release whose health is not known": {object: &v1beta1.HelmRelease{Status: v1beta1.HelmReleaseStatus{
 			Inventory: three, Conditions: health("Unknown")}}, objects: 3},
 		"a release that is upgraded": {object: &v1beta1.HelmRelease{Status: v1beta1.HelmReleaseStatus{
 			Inventory: three, Conditions: append(health("True"), metav1.Condition{
 				Type: v1beta1.ReconcilingCondition, Status: "True", Reason: v1beta1.ProgressingReason})}}, objects: 3},
-		"a healthy release": {object: &v1beta1.HelmRelease{Status: v1beta1.HelmReleaseStatus{Inventory: three, Conditions: health("True")}},
+		"a healthy release": {
+			object:  &v1beta1.HelmRelease{Status: v1beta1.HelmReleaseStatus{Inventory: three, Conditions: health("True")}},
 			objects: 3, known: true},
 		"a release that is not healthy": {object: &v1beta1.HelmRelease{Status: v1beta1.HelmReleaseStatus{
-			Inventory: three, Conditions: health("False"), Unhealthy: make([]v1beta1.ObjectHealth, 2)}}, objects: 3, known: true, unhealthy: 2},
+			Inventory: three, Conditions: health("False"), Unhealthy: make([]v1beta1.ObjectHealth, 2)}}, objects: 3, known: true,
+			unhealthy: 2},
 		"a Kustomization with a full list": {object: &v1beta1.Kustomization{Status: v1beta1.KustomizationStatus{
-			Inventory: three, Conditions: health("False"), Unhealthy: make([]v1beta1.ObjectHealth, 10)}}, objects: 3, known: true, unhealthy: 10, more: true},
+			Inventory: three, Conditions: health("False"), Unhealthy: make([]v1beta1.ObjectHealth, 10)}}, objects: 3,
+			known: true, unhealthy: 10, more: true},
 		"a source": {object: &v1beta1.GitRepository{}},
 	}
 	for name, tt := range tests {

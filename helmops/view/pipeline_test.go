@@ -12,7 +12,9 @@ func TestStageRows(t *testing.T) {
 	t.Parallel()
 	p := &v1beta1.ReleasePipeline{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web"}}
 	p.Spec.Stages = []v1beta1.PipelineStage{{Name: "dev"}, {Name: "prod"}}
-	p.Status.Candidates = []v1beta1.PipelineCandidate{{Version: "1.1.0", Digest: "two"}, {Version: "v1.0.0", Digest: "one"}}
+	p.Status.Candidates = []v1beta1.PipelineCandidate{
+		{Version: "1.1.0", Digest: "two"}, {Version: "v1.0.0", Digest: "one"},
+	}
 	p.Status.Stages = []v1beta1.StageStatus{{
 		Name: "dev", Phase: "Blocked", Candidate: "1.1.0", Gates: []v1beta1.GateStatus{{Name: "soak", Result: "Wait"}},
 		Delivery: &v1beta1.StageDelivery{PipelineCandidate: p.Status.Candidates[1]},

@@ -42,9 +42,11 @@ func reader(t *testing.T, funcs interceptor.Funcs, objects ...client.Object) Rea
 func TestListsAreSorted(t *testing.T) {
 	t.Parallel()
 	r := reader(t, interceptor.Funcs{},
-		named(v1beta1.OCIRepositoryKind, "b", "a"), named(v1beta1.GitRepositoryKind, "b", "z"), named(v1beta1.GitRepositoryKind, "b", "c"),
+		named(v1beta1.OCIRepositoryKind, "b", "a"), named(v1beta1.GitRepositoryKind, "b", "z"),
+		named(v1beta1.GitRepositoryKind, "b", "c"),
 		named(v1beta1.HelmChartKind, "a", "z"), named(v1beta1.HelmRepositoryKind, "c", "a"),
-		named(v1beta1.HelmReleaseKind, "b", "a"), named(v1beta1.HelmReleaseKind, "a", "z"), named(v1beta1.HelmReleaseKind, "a", "b"))
+		named(v1beta1.HelmReleaseKind, "b", "a"), named(v1beta1.HelmReleaseKind, "a", "z"),
+		named(v1beta1.HelmReleaseKind, "a", "b"))
 	sources, err := r.Sources(t.Context(), SourceKinds, "")
 	if err != nil {
 		t.Fatal(err)
@@ -70,12 +72,15 @@ func TestReleaseTellsWhatItCannotRead(t *testing.T) {
 	t.Parallel()
 	hr := release(ready, func(hr *v1beta1.HelmRelease) {
 		hr.Spec.ChartRef = &v1beta1.ChartSourceReference{Kind: v1beta1.OCIRepositoryKind, Name: "shop", Namespace: "secret"}
-		hr.Spec.DependsOn = []v1beta1.DependencyReference{{Name: "gone"}, {Name: "away", Namespace: "infra"}, {Name: "parked"}}
+		hr.Spec.DependsOn = []v1beta1.DependencyReference{
+			{Name: "gone"}, {Name: "away", Namespace: "infra"}, {Name: "parked"},
+		}
 	})
 	parked := release(suspended, ready)
 	parked.Name = "parked"
 	r := reader(t, interceptor.Funcs{
-		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object,
+			opts ...client.GetOption) error {
 			switch key.Namespace {
 			case "secret":
 				return apierrors.NewForbidden(schema.GroupResource{}, key.Name, errors.New("no"))
@@ -92,7 +97,9 @@ func TestReleaseTellsWhatItCannotRead(t *testing.T) {
 	ref := func(kind, namespace, name string) Reference {
 		return Reference{Kind: kind, Namespace: namespace, Name: name}
 	}
-	if diff := cmp.Diff(&Related{Reference: ref("OCIRepository", "secret", "shop"), Phase: Unknown, Message: "you may not read it"}, s.SourceStatus); diff != "" {
+	if diff := cmp.Diff(
+		&Related{Reference: ref("OCIRepository", "secret", "shop"), Phase: Unknown, Message: "you may not read it"},
+		s.SourceStatus); diff != "" {
 		t.Error(diff)
 	}
 	want := []Related{
@@ -118,11 +125,27 @@ func TestErrorsSayWhatWasAsked(t *testing.T) {
 	})
 	key := types.NamespacedName{Namespace: "web", Name: "shop"}
 	tests := map[string]func() error{
-		"get helmreleases shop in namespace web: no":    func() error { _, err := r.Release(t.Context(), key); return err },
-		"get ocirepositories shop in namespace web: no": func() error { _, err := r.Object(t.Context(), v1beta1.OCIRepositoryKind, key); return err },
-		"list helmreleases in namespace web: no":        func() error { _, err := r.Releases(t.Context(), "web"); return err },
-		"list buckets in all namespaces: no":            func() error { _, err := r.Sources(t.Context(), SourceKinds, ""); return err },
-		"list helmcharts in namespace web: no":          func() error { _, err := r.Names(t.Context(), v1beta1.HelmChartKind, "web"); return err },
+		"get helmreleases shop in namespace web: no": func() error { _, err := r.Release(t.Context(), key); return err },
+		"get ocirepositories shop in namespace web: no": func() error {
+			_,
+				err := r.Object(t.Context(), v1beta1.OCIRepositoryKind, key)
+			return err
+		},
+		"list helmreleases in namespace web: no": func() error {
+			_,
+				err := r.Releases(t.Context(), "web")
+			return err
+		},
+		"list buckets in all namespaces: no": func() error {
+			_,
+				err := r.Sources(t.Context(), SourceKinds, "")
+			return err
+		},
+		"list helmcharts in namespace web: no": func() error {
+			_,
+				err := r.Names(t.Context(), v1beta1.HelmChartKind, "web")
+			return err
+		},
 	}
 	for want, call := range tests {
 		var request *RequestError
@@ -134,7 +157,8 @@ func TestErrorsSayWhatWasAsked(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	t.Parallel()
-	r := reader(t, interceptor.Funcs{}, named(v1beta1.HelmReleaseKind, "b", "shop"), named(v1beta1.HelmReleaseKind, "a", "shop"),
+	r := reader(t, interceptor.Funcs{}, named(v1beta1.HelmReleaseKind, "b", "shop"),
+		named(v1beta1.HelmReleaseKind, "a", "shop"),
 		named(v1beta1.HelmReleaseKind, "a", "api"), named(v1beta1.GitRepositoryKind, "c", "shop"))
 	names, err := r.Names(t.Context(), v1beta1.HelmReleaseKind, "a")
 	if diff := cmp.Diff([]string{"api", "shop"}, names); diff != "" || err != nil {
@@ -148,7 +172,9 @@ func TestNames(t *testing.T) {
 
 func TestSimilar(t *testing.T) {
 	t.Parallel()
-	candidates := []string{"shop", "shop-eu", "shop-us", "api", "api-gateway", "payments", "shops", "chop", "ship", "stop", "shot"}
+	candidates := []string{
+		"shop", "shop-eu", "shop-us", "api", "api-gateway", "payments", "shops", "chop", "ship", "stop", "shot",
+	}
 	tests := []struct {
 		name string
 		want []string
@@ -183,7 +209,8 @@ func TestEveryKindHasItsList(t *testing.T) {
 // A list of one kind of source asks for that kind only, and a selector reaches the request.
 func TestListsOfAKind(t *testing.T) {
 	t.Parallel()
-	git, helm, labelled := named(v1beta1.GitRepositoryKind, "a", "git"), named(v1beta1.HelmRepositoryKind, "a", "helm"), named(v1beta1.HelmRepositoryKind, "a", "mine")
+	git, helm, labelled := named(v1beta1.GitRepositoryKind, "a", "git"), named(v1beta1.HelmRepositoryKind, "a",
+		"helm"), named(v1beta1.HelmRepositoryKind, "a", "mine")
 	labelled.SetLabels(map[string]string{"team": "shop"})
 	r := reader(t, interceptor.Funcs{}, git, helm, labelled)
 	tests := map[string][]client.ListOption{

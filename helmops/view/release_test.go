@@ -39,8 +39,14 @@ func TestNext(t *testing.T) {
 		{"ready: ten minutes", release(ready, every(10*time.Minute)), NextAudit, nil, "10m"},
 		{"ready: half a minute", release(ready, every(30*time.Second)), NextAudit, nil, "30s"},
 		{"ready: an hour and a half", release(ready, every(90*time.Minute)), NextAudit, nil, "1h30m"},
-		{"first failure: half a minute after it", release(retrying(v1beta1.UpgradeFailedReason), failures(1, 10*time.Second)), NextRetry, at(20 * time.Second), ""},
-		{"fourth failure: four minutes after it", release(retrying(v1beta1.UpgradeFailedReason), failures(4, 5*time.Minute)), NextRetry, at(-time.Minute), ""},
+		{
+			"first failure: half a minute after it", release(retrying(v1beta1.UpgradeFailedReason), failures(1, 10*time.Second)),
+			NextRetry, at(20 * time.Second), "",
+		},
+		{
+			"fourth failure: four minutes after it", release(retrying(v1beta1.UpgradeFailedReason), failures(4, 5*time.Minute)),
+			NextRetry, at(-time.Minute), "",
+		},
 		{"failed before any attempt: no time is known", release(retrying(v1beta1.ValuesErrorReason)), NextRetry, nil, ""},
 		{"waiting", release(retrying(v1beta1.DependencyNotReadyReason)), NextWait, nil, ""},
 		{"before the first upgrade of an adopted release", release(retrying(v1beta1.AdoptionHeldReason),
@@ -102,7 +108,9 @@ func TestSourceOf(t *testing.T) {
 	chart := func(namespace string) *v1beta1.HelmRelease {
 		return release(func(hr *v1beta1.HelmRelease) {
 			hr.Spec.Chart = &v1beta1.HelmChartTemplate{}
-			hr.Spec.Chart.Spec.SourceRef = v1beta1.SourceReference{Kind: v1beta1.HelmRepositoryKind, Name: "charts", Namespace: namespace}
+			hr.Spec.Chart.Spec.SourceRef = v1beta1.SourceReference{
+				Kind: v1beta1.HelmRepositoryKind, Name: "charts", Namespace: namespace,
+			}
 		})
 	}
 	helmChart := &v1beta1.HelmChart{ObjectMeta: metav1.ObjectMeta{Namespace: "infra"}}

@@ -13,7 +13,9 @@ import (
 func TestRollbackTarget(t *testing.T) {
 	t.Parallel()
 	rev := func(version int32, state, chart string) v1beta1.Snapshot {
-		return v1beta1.Snapshot{Version: version, Status: state, ChartName: "shop", ChartVersion: chart, ChartDigest: "d" + chart, ConfigDigest: "c"}
+		return v1beta1.Snapshot{
+			Version: version, Status: state, ChartName: "shop", ChartVersion: chart, ChartDigest: "d" + chart, ConfigDigest: "c",
+		}
 	}
 	tested := rev(4, plan.StatusSuperseded, "4")
 	tested.TestHooks = map[string]v1beta1.TestHook{"t": {Phase: "Failed"}}
@@ -33,22 +35,65 @@ func TestRollbackTarget(t *testing.T) {
 		revision int
 		want     int32
 	}{
-		{"the newest good one", []v1beta1.Snapshot{rev(3, "deployed", "3"), rev(2, "superseded", "2"), rev(1, "superseded", "1")}, 0, "", 0, 2},
-		{"what was verified goes first", []v1beta1.Snapshot{rev(3, "deployed", "3"), rev(2, "superseded", "2"), rev(1, "superseded", "1")}, 1, "", 0, 1},
+		{
+			"the newest good one",
+			[]v1beta1.Snapshot{rev(3, "deployed", "3"), rev(2, "superseded", "2"), rev(1, "superseded", "1")}, 0, "", 0, 2,
+		},
+		{
+			"what was verified goes first",
+			[]v1beta1.Snapshot{rev(3, "deployed", "3"), rev(2, "superseded", "2"), rev(1, "superseded", "1")}, 1, "", 0, 1,
+		},
 		{"what runs is verified", []v1beta1.Snapshot{rev(3, "deployed", "3"), rev(2, "superseded", "2")}, 3, "", 0, 2},
-		{"the same input again is no way back", []v1beta1.Snapshot{rev(3, "deployed", "2"), rev(2, "superseded", "2"), rev(1, "superseded", "1")}, 2, "", 0, 1},
-		{"from a failed revision to one of the same input", []v1beta1.Snapshot{rev(3, "failed", "2"), rev(2, "superseded", "2")}, 2, "", 0, 2},
+		{
+			"the same input again is no way back",
+			[]v1beta1.Snapshot{rev(3, "deployed", "2"), rev(2, "superseded", "2"), rev(1, "superseded", "1")}, 2, "", 0, 1,
+		},
+		{
+			"from a failed revision to one of the same input",
+			[]v1beta1.Snapshot{rev(3, "failed", "2"), rev(2, "superseded", "2")}, 2, "", 0, 2,
+		},
 		{"failed tests", []v1beta1.Snapshot{rev(5, "deployed", "5"), tested, rev(3, "superseded", "3")}, 0, "", 0, 3},
-		{"turned out bad", []v1beta1.Snapshot{rev(3, "deployed", "3"), rev(2, "superseded", "2"), rev(1, "superseded", "1")}, 0, "2", 0, 1},
+		{
+			"turned out bad", []v1beta1.Snapshot{rev(3, "deployed", "3"), rev(2, "superseded", "2"), rev(1, "superseded", "1")},
+			0, "2", 0, 1,
+		},
 		{"only failed ones", []v1beta1.Snapshot{rev(2, "deployed", "2"), rev(1, "failed", "1")}, 0, "", 0, 0},
-		{"one that failed", []v1beta1.Snapshot{rev(3, "deployed", "3"), replaced(plan.OutcomeFailed), rev(1, "superseded", "1")}, 0, "", 0, 1},
-		{"one that was interrupted", []v1beta1.Snapshot{rev(3, "deployed", "3"), replaced(plan.OutcomeInterrupted), rev(1, "superseded", "1")}, 0, "", 0, 1},
-		{"one that was superseded", []v1beta1.Snapshot{rev(3, "deployed", "3"), replaced(plan.OutcomeSuperseded), rev(1, "superseded", "1")}, 0, "", 0, 1},
-		{"one that succeeded", []v1beta1.Snapshot{rev(3, "deployed", "3"), replaced(plan.OutcomeSucceeded), rev(1, "superseded", "1")}, 0, "", 0, 2},
-		{"one with an outcome of a later version", []v1beta1.Snapshot{rev(3, "deployed", "3"), replaced("later"), rev(1, "superseded", "1")}, 0, "", 0, 1},
-		{"named, one that failed", []v1beta1.Snapshot{rev(3, "deployed", "3"), replaced(plan.OutcomeFailed), rev(1, "superseded", "1")}, 0, "", 2, 0},
-		{"a rollback to what was verified", []v1beta1.Snapshot{rev(4, "deployed", "4"), backTo1, rev(2, "superseded", "2"), rev(1, "superseded", "1")}, 1, "", 0, 3},
-		{"named", []v1beta1.Snapshot{rev(3, "deployed", "3"), rev(2, "superseded", "2"), rev(1, "superseded", "1")}, 2, "1", 1, 1},
+		{
+			"one that failed",
+			[]v1beta1.Snapshot{rev(3, "deployed", "3"), replaced(plan.OutcomeFailed), rev(1, "superseded", "1")}, 0, "", 0, 1,
+		},
+		{
+			"one that was interrupted",
+			[]v1beta1.Snapshot{rev(3, "deployed", "3"), replaced(plan.OutcomeInterrupted), rev(1, "superseded", "1")}, 0, "", 0,
+			1,
+		},
+		{
+			"one that was superseded",
+			[]v1beta1.Snapshot{rev(3, "deployed", "3"), replaced(plan.OutcomeSuperseded), rev(1, "superseded", "1")}, 0, "", 0,
+			1,
+		},
+		{
+			"one that succeeded",
+			[]v1beta1.Snapshot{rev(3, "deployed", "3"), replaced(plan.OutcomeSucceeded), rev(1, "superseded", "1")}, 0, "", 0,
+			2,
+		},
+		{
+			"one with an outcome of a later version",
+			[]v1beta1.Snapshot{rev(3, "deployed", "3"), replaced("later"), rev(1, "superseded", "1")}, 0, "", 0, 1,
+		},
+		{
+			"named, one that failed",
+			[]v1beta1.Snapshot{rev(3, "deployed", "3"), replaced(plan.OutcomeFailed), rev(1, "superseded", "1")}, 0, "", 2, 0,
+		},
+		{
+			"a rollback to what was verified",
+			[]v1beta1.Snapshot{rev(4, "deployed", "4"), backTo1, rev(2, "superseded", "2"), rev(1, "superseded", "1")}, 1, "",
+			0, 3,
+		},
+		{
+			"named", []v1beta1.Snapshot{rev(3, "deployed", "3"), rev(2, "superseded", "2"), rev(1, "superseded", "1")}, 2, "1",
+			1, 1,
+		},
 		{"named, what runs: to stay there", []v1beta1.Snapshot{rev(3, "deployed", "3")}, 0, "", 3, 3},
 		{"named, failed", []v1beta1.Snapshot{rev(3, "deployed", "3"), rev(2, "failed", "2")}, 0, "", 2, 0},
 		{"named, pending", []v1beta1.Snapshot{rev(3, "pending-upgrade", "3"), rev(2, "deployed", "2")}, 0, "", 3, 0},
@@ -88,10 +133,15 @@ func TestRollbackTarget(t *testing.T) {
 // controllerRefuses reports whether the controller refuses the request for a revision.
 func controllerRefuses(hr *v1beta1.HelmRelease, revision int) bool {
 	desired := plan.Desired{
-		Self: plan.Owner{Namespace: "apps", Name: "web"}, Generation: 1, Chart: v1beta1.ChartRevision{Name: "shop", Version: "9", Digest: "d9"},
-		Pin: &plan.Pin{Revision: revision}, Install: plan.InstallPolicy(hr), Upgrade: plan.UpgradePolicy(hr), Tests: plan.TestsOf(hr),
+		Self: plan.Owner{Namespace: "apps", Name: "web"}, Generation: 1,
+		Chart: v1beta1.ChartRevision{Name: "shop", Version: "9", Digest: "d9"},
+		Pin:   &plan.Pin{Revision: revision}, Install: plan.InstallPolicy(hr), Upgrade: plan.UpgradePolicy(hr),
+		Tests: plan.TestsOf(hr),
 	}
-	observed := plan.Observed{Managed: true, Owner: &plan.Owner{}, History: &plan.History{Records: plan.RecordsOf(hr.Status.History)}}.Gathered()
+	observed := plan.Observed{
+		Managed: true, Owner: &plan.Owner{}, History: &plan.History{Records: plan.RecordsOf(hr.Status.History)},
+	}
+	observed = observed.Gathered()
 	newest := &observed.History.Records[0]
 	newest.Ours, newest.Owner = true, desired.Self
 	if newest.Pending() {
@@ -106,7 +156,8 @@ func TestRollbackTargetWithFailedTests(t *testing.T) {
 	rev := func(version int32, state string, action plan.Step) v1beta1.Snapshot {
 		chart := strconv.Itoa(int(version))
 		return v1beta1.Snapshot{
-			Version: version, Status: state, ChartName: "shop", ChartVersion: chart, ChartDigest: "d" + chart, ConfigDigest: "c", Action: string(action),
+			Version: version, Status: state, ChartName: "shop", ChartVersion: chart, ChartDigest: "d" + chart, ConfigDigest: "c",
+			Action: string(action),
 		}
 	}
 	failed := func(s v1beta1.Snapshot) v1beta1.Snapshot {
@@ -121,15 +172,24 @@ func TestRollbackTargetWithFailedTests(t *testing.T) {
 		want    int
 	}{
 		{name: "they count", spec: v1beta1.HelmReleaseSpec{Test: &v1beta1.Test{Enable: true}}, want: 1,
-			history: []v1beta1.Snapshot{rev(3, "deployed", plan.Upgrade), failed(rev(2, "superseded", plan.Upgrade)), rev(1, "superseded", plan.Install)}},
+			history: []v1beta1.Snapshot{
+				rev(3, "deployed", plan.Upgrade), failed(rev(2, "superseded", plan.Upgrade)), rev(1, "superseded", plan.Install),
+			}},
 		{name: "the spec wants no tests", want: 2,
-			history: []v1beta1.Snapshot{rev(3, "deployed", plan.Upgrade), failed(rev(2, "superseded", plan.Upgrade)), rev(1, "superseded", plan.Install)}},
-		{name: "they are ignored", spec: v1beta1.HelmReleaseSpec{Test: &v1beta1.Test{Enable: true, IgnoreFailures: true}}, want: 2,
-			history: []v1beta1.Snapshot{rev(3, "deployed", plan.Upgrade), failed(rev(2, "superseded", plan.Upgrade)), rev(1, "superseded", plan.Install)}},
+			history: []v1beta1.Snapshot{
+				rev(3, "deployed", plan.Upgrade), failed(rev(2, "superseded", plan.Upgrade)), rev(1, "superseded", plan.Install),
+			}},
+		{name: "they are ignored", spec: v1beta1.HelmReleaseSpec{Test: &v1beta1.Test{Enable: true, IgnoreFailures: true}},
+			want: 2,
+			history: []v1beta1.Snapshot{
+				rev(3, "deployed", plan.Upgrade), failed(rev(2, "superseded", plan.Upgrade)), rev(1, "superseded", plan.Install),
+			}},
 		{name: "they are ignored for upgrades", want: 2,
 			spec: v1beta1.HelmReleaseSpec{Test: &v1beta1.Test{Enable: true}, Upgrade: &v1beta1.Upgrade{
 				Remediation: &v1beta1.UpgradeRemediation{IgnoreTestFailures: &ignores}}},
-			history: []v1beta1.Snapshot{rev(3, "deployed", plan.Upgrade), failed(rev(2, "superseded", plan.Upgrade)), rev(1, "superseded", plan.Install)}},
+			history: []v1beta1.Snapshot{
+				rev(3, "deployed", plan.Upgrade), failed(rev(2, "superseded", plan.Upgrade)), rev(1, "superseded", plan.Install),
+			}},
 		{name: "they are ignored for upgrades, and the install failed its own", want: 0,
 			spec: v1beta1.HelmReleaseSpec{Test: &v1beta1.Test{Enable: true}, Upgrade: &v1beta1.Upgrade{
 				Remediation: &v1beta1.UpgradeRemediation{IgnoreTestFailures: &ignores}}},

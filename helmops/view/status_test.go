@@ -19,7 +19,8 @@ func TestConditionsAreOfTheNewestRevision(t *testing.T) {
 	hr.Status.Failures = 1
 	hr.Status.LastAttemptedReleaseAction = "upgrade"
 	for kind, status := range map[string]metav1.ConditionStatus{
-		v1beta1.ReadyCondition: "True", v1beta1.VerifiedCondition: "True", v1beta1.HealthyCondition: "True", v1beta1.DriftedCondition: "False",
+		v1beta1.ReadyCondition: "True", v1beta1.VerifiedCondition: "True", v1beta1.HealthyCondition: "True",
+		v1beta1.DriftedCondition: "False",
 	} {
 		hr.Status.Conditions = append(hr.Status.Conditions, metav1.Condition{
 			Type: kind, Status: status, Reason: "Any", ObservedGeneration: 2, LastTransitionTime: old,

@@ -71,8 +71,14 @@ func TestBudget(t *testing.T) {
 		{"exactly the bytes", packed(t, 1024), Budget{Bytes: exactly, TooLarge: errLarge}, nil},
 		{"a byte more", packed(t, 1024), Budget{Bytes: exactly - 1, TooLarge: errLarge}, errLarge},
 		{"a bomb", packed(t, 10<<20), Budget{Bytes: 1 << 10, TooLarge: errLarge}, errLarge},
-		{"exactly the entries", packed(t, 1, 1), Budget{Bytes: 1 << 20, TooLarge: errLarge, Entries: 2, TooMany: errMany}, nil},
-		{"an entry more", packed(t, 1, 1, 1), Budget{Bytes: 1 << 20, TooLarge: errLarge, Entries: 2, TooMany: errMany}, errMany},
+		{
+			"exactly the entries", packed(t, 1, 1), Budget{Bytes: 1 << 20, TooLarge: errLarge, Entries: 2, TooMany: errMany},
+			nil,
+		},
+		{
+			"an entry more", packed(t, 1, 1, 1), Budget{Bytes: 1 << 20, TooLarge: errLarge, Entries: 2, TooMany: errMany},
+			errMany,
+		},
 		{"entries without a bound", packed(t, 1, 1, 1), Budget{Bytes: 1 << 20, TooLarge: errLarge}, nil},
 		{"no gzip", []byte("this is no archive at all"), Budget{Bytes: 1 << 20}, gzip.ErrHeader},
 		{"cut off", packed(t, 1024)[:60], Budget{Bytes: 1 << 20}, io.ErrUnexpectedEOF},

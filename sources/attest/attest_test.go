@@ -92,7 +92,8 @@ func TestStatements(t *testing.T) {
 			if err := json.Unmarshal(trusted[0].Predicate, &got); err != nil || !cmp.Equal(got, promotion()) {
 				t.Errorf("the predicate is %+v, %v", got, err)
 			}
-			if trusted, refused := policy.Statements("sha256:"+strings.Repeat("b", 64), found); len(trusted) > 0 || len(refused) != 1 {
+			if trusted, refused := policy.Statements("sha256:"+strings.Repeat("b", 64), found); len(trusted) > 0 ||
+				len(refused) != 1 {
 				t.Errorf("it counts for another digest: %+v, %v", trusted, refused)
 			}
 			forged := strings.Replace(string(bundle), `"payload":"`, `"payload":"IC`, 1)

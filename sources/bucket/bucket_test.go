@@ -169,7 +169,9 @@ func TestTheRevisionFollowsTheContent(t *testing.T) {
 func TestTheArchiveIsTheSameEachTime(t *testing.T) {
 	t.Parallel()
 	server := serve(t, servers.Options{})
-	objects := map[string]string{"b/c.yaml": "c", "a.yaml": "a", "b.yaml": "", "large": strings.Repeat("x", smallObject+1), "marker/": ""}
+	objects := map[string]string{
+		"b/c.yaml": "c", "a.yaml": "a", "b.yaml": "", "large": strings.Repeat("x", smallObject+1), "marker/": "",
+	}
 	for i := range 60 {
 		objects[fmt.Sprintf("many/%02d", i)] = fmt.Sprint(i)
 	}
@@ -192,16 +194,18 @@ func TestWhatIsIgnoredIsNotDownloaded(t *testing.T) {
 	t.Parallel()
 	server := serve(t, servers.Options{})
 	put(t, server, map[string]string{
-		".sourceignore": "/test/\n", "a.yaml": "a", "test/x.yaml": "x", "logo.png": "p", "deploy/.sourceignore": "!*.png\nsecret*", "deploy/l.png": "q", "deploy/secret.yaml": "s",
+		".sourceignore": "/test/\n", "a.yaml": "a", "test/x.yaml": "x", "logo.png": "p",
+		"deploy/.sourceignore": "!*.png\nsecret*", "deploy/l.png": "q", "deploy/secret.yaml": "s",
 	})
 	all, deploy := "/*\n!/a.yaml\n", func(o *Options) { o.Prefix = "deploy/" }
 	tests := map[string]struct {
 		change func(*Options)
 		want   []string
 	}{
-		"files of patterns": {nil, []string{".sourceignore=/test/\n", "a.yaml=a", "deploy/.sourceignore=!*.png\nsecret*", "deploy/l.png=q"}},
-		"a prefix":          {deploy, []string{"deploy/.sourceignore=!*.png\nsecret*", "deploy/l.png=q"}},
-		"the spec":          {func(o *Options) { o.Ignore = &all }, []string{"a.yaml=a"}},
+		"files of patterns": {nil,
+			[]string{".sourceignore=/test/\n", "a.yaml=a", "deploy/.sourceignore=!*.png\nsecret*", "deploy/l.png=q"}},
+		"a prefix": {deploy, []string{"deploy/.sourceignore=!*.png\nsecret*", "deploy/l.png=q"}},
+		"the spec": {func(o *Options) { o.Ignore = &all }, []string{"a.yaml=a"}},
 	}
 	for what, test := range tests {
 		server.Forget()
@@ -226,16 +230,34 @@ func TestFailures(t *testing.T) {
 		reason string
 		says   string
 	}{
-		"a wrong secret key":    {func(o *Options) { o.Credentials.Password = "wrong-secret" }, v1beta1.AuthenticationFailedReason, "access refused: 403 forbidden (SignatureDoesNotMatch)"},
-		"an unknown access key": {func(o *Options) { o.Credentials.Username = "nobody" }, v1beta1.NotFoundReason, "answered 404 not found (XAdminUserNotFound)"},
-		"no keys":               {func(o *Options) { o.Credentials = sources.Credentials{} }, v1beta1.AuthenticationFailedReason, "access without credentials refused"},
-		"an unknown bucket":     {func(o *Options) { o.Bucket = "other" }, v1beta1.NotFoundReason, "no such bucket"},
-		"another region":        {func(o *Options) { o.Region = "eu-west-9" }, v1beta1.AuthenticationFailedReason, "spec.region has to be us-east-1"},
-		"too many objects":      {func(o *Options) { o.Limits.Objects = 2 }, v1beta1.InvalidContentReason, "more than the 2 objects"},
-		"too many bytes":        {func(o *Options) { o.Limits.Bytes = 3 }, v1beta1.InvalidContentReason, "more than the 3 bytes"},
-		"unreadable patterns":   {func(o *Options) { o.Ignore = &badPatterns }, v1beta1.InvalidReferenceReason, "spec.ignore"},
-		"nothing listens":       {func(o *Options) { o.Endpoint = "127.0.0.1:1" }, v1beta1.FetchFailedReason, "bucket server 127.0.0.1:1 cannot be reached: connection refused"},
-		"TLS to a plain server": {func(o *Options) { o.Insecure = false }, v1beta1.FetchFailedReason, "listing bucket manifests at"},
+		"a wrong secret key": {func(o *Options) {
+			o.Credentials.Password = "wrong-secret"
+		}, v1beta1.AuthenticationFailedReason, "access refused: 403 forbidden (SignatureDoesNotMatch)"},
+		"an unknown access key": {func(o *Options) {
+			o.Credentials.Username = "nobody"
+		}, v1beta1.NotFoundReason, "answered 404 not found (XAdminUserNotFound)"},
+		"no keys": {func(o *Options) {
+			o.Credentials = sources.Credentials{}
+		}, v1beta1.AuthenticationFailedReason, "access without credentials refused"},
+		"an unknown bucket": {func(o *Options) { o.Bucket = "other" }, v1beta1.NotFoundReason, "no such bucket"},
+		"another region": {func(o *Options) {
+			o.Region = "eu-west-9"
+		}, v1beta1.AuthenticationFailedReason, "spec.region has to be us-east-1"},
+		"too many objects": {func(o *Options) {
+			o.Limits.Objects = 2
+		}, v1beta1.InvalidContentReason, "more than the 2 objects"},
+		"too many bytes": {func(o *Options) {
+			o.Limits.Bytes = 3
+		}, v1beta1.InvalidContentReason, "more than the 3 bytes"},
+		"unreadable patterns": {func(o *Options) {
+			o.Ignore = &badPatterns
+		}, v1beta1.InvalidReferenceReason, "spec.ignore"},
+		"nothing listens": {func(o *Options) {
+			o.Endpoint = "127.0.0.1:1"
+		}, v1beta1.FetchFailedReason, "bucket server 127.0.0.1:1 cannot be reached: connection refused"},
+		"TLS to a plain server": {func(o *Options) {
+			o.Insecure = false
+		}, v1beta1.FetchFailedReason, "listing bucket manifests at"},
 	}
 	for what, test := range tests {
 		t.Run(what, func(t *testing.T) {
@@ -264,15 +286,18 @@ func TestNewRefuses(t *testing.T) {
 		options Options
 		reason  string
 	}{
-		"no endpoint":              {Options{Bucket: name}, v1beta1.URLInvalidReason},
-		"a scheme":                 {Options{Endpoint: "https://example.com", Bucket: name}, v1beta1.URLInvalidReason},
-		"a path":                   {Options{Endpoint: "example.com/x", Bucket: name}, v1beta1.URLInvalidReason},
-		"credentials":              {Options{Endpoint: "u:" + servers.SecretKey + "@example.com", Bucket: name}, v1beta1.URLInvalidReason},
-		"a metadata address":       {Options{Endpoint: "169.254.169.254", Bucket: name}, v1beta1.URLInvalidReason},
-		"a name that is none":      {Options{Endpoint: "example.com", Bucket: "../x"}, v1beta1.InvalidReferenceReason},
-		"no bucket":                {Options{Endpoint: "example.com"}, v1beta1.InvalidReferenceReason},
-		"a long prefix":            {Options{Endpoint: "example.com", Bucket: name, Prefix: strings.Repeat("x", 1025)}, v1beta1.InvalidReferenceReason},
-		"a region with a line end": {Options{Endpoint: "example.com", Bucket: name, Region: "a\nb"}, v1beta1.InvalidReferenceReason},
+		"no endpoint": {Options{Bucket: name}, v1beta1.URLInvalidReason},
+		"a scheme":    {Options{Endpoint: "https://example.com", Bucket: name}, v1beta1.URLInvalidReason},
+		"a path":      {Options{Endpoint: "example.com/x", Bucket: name}, v1beta1.URLInvalidReason},
+		"credentials": {Options{Endpoint: "u:" + servers.SecretKey + "@example.com", Bucket: name},
+			v1beta1.URLInvalidReason},
+		"a metadata address":  {Options{Endpoint: "169.254.169.254", Bucket: name}, v1beta1.URLInvalidReason},
+		"a name that is none": {Options{Endpoint: "example.com", Bucket: "../x"}, v1beta1.InvalidReferenceReason},
+		"no bucket":           {Options{Endpoint: "example.com"}, v1beta1.InvalidReferenceReason},
+		"a long prefix": {Options{Endpoint: "example.com", Bucket: name, Prefix: strings.Repeat("x", 1025)},
+			v1beta1.InvalidReferenceReason},
+		"a region with a line end": {Options{Endpoint: "example.com", Bucket: name, Region: "a\nb"},
+			v1beta1.InvalidReferenceReason},
 	}
 	for what, test := range tests {
 		_, err := New(test.options)
@@ -290,7 +315,10 @@ func TestNewRefuses(t *testing.T) {
 func TestChartsInABucket(t *testing.T) {
 	t.Parallel()
 	server := serve(t, servers.Options{})
-	put(t, server, map[string]string{"charts/app/Chart.yaml": "apiVersion: v2\nname: app\nversion: 1.2.3\n", "charts/app/templates/a.yaml": "a: 1\n"})
+	put(t, server,
+		map[string]string{
+			"charts/app/Chart.yaml": "apiVersion: v2\nname: app\nversion: 1.2.3\n", "charts/app/templates/a.yaml": "a: 1\n",
+		})
 	var packed bytes.Buffer
 	chart, err := git.PackChart(bytes.NewReader(fetched(t, open(t, server, nil))), "charts/app", &packed, git.Limits{})
 	if err != nil || chart.Name != "app" || chart.Version != "1.2.3" {

@@ -18,7 +18,8 @@ import (
 // answer answers a list with what no real server would say.
 func answer(w http.ResponseWriter, truncated bool, token string, contents string) {
 	w.Header().Set("Content-Type", "application/xml")
-	fmt.Fprintf(w, `<ListBucketResult><Name>%s</Name><IsTruncated>%v</IsTruncated><NextContinuationToken>%s</NextContinuationToken>%s</ListBucketResult>`,
+	fmt.Fprintf(w,
+		`<ListBucketResult><Name>%s</Name><IsTruncated>%v</IsTruncated><NextContinuationToken>%s</NextContinuationToken>%s</ListBucketResult>`,
 		name, truncated, token, contents)
 }
 
@@ -38,16 +39,30 @@ func TestHostileServers(t *testing.T) {
 		reason string
 		says   string
 	}{
-		"a key that leads out":       {func(w http.ResponseWriter, _ *http.Request) { answer(w, false, "", listed("a/../../x")) }, v1beta1.InvalidContentReason, `impossible name "a/../../x"`},
-		"an absolute key":            {func(w http.ResponseWriter, _ *http.Request) { answer(w, false, "", listed("/etc/x")) }, v1beta1.InvalidContentReason, "impossible name"},
-		"a backslash":                {func(w http.ResponseWriter, _ *http.Request) { answer(w, false, "", listed(`a\b`)) }, v1beta1.InvalidContentReason, "impossible name"},
-		"a control character":        {func(w http.ResponseWriter, _ *http.Request) { answer(w, false, "", listed("a&#10;b")) }, v1beta1.InvalidContentReason, "impossible name"},
-		"a file that is a directory": {func(w http.ResponseWriter, _ *http.Request) { answer(w, false, "", listed("a", "a.b", "a/b")) }, v1beta1.InvalidContentReason, `"a" is an object and a directory`},
-		"a key twice":                {func(w http.ResponseWriter, _ *http.Request) { answer(w, false, "", listed("a", "b", "a")) }, v1beta1.InvalidContentReason, `"a" twice`},
+		"a key that leads out": {func(w http.ResponseWriter, _ *http.Request) {
+			answer(w, false, "", listed("a/../../x"))
+		}, v1beta1.InvalidContentReason, `impossible name "a/../../x"`},
+		"an absolute key": {func(w http.ResponseWriter, _ *http.Request) {
+			answer(w, false, "", listed("/etc/x"))
+		}, v1beta1.InvalidContentReason, "impossible name"},
+		"a backslash": {func(w http.ResponseWriter, _ *http.Request) {
+			answer(w, false, "", listed(`a\b`))
+		}, v1beta1.InvalidContentReason, "impossible name"},
+		"a control character": {
+			func(w http.ResponseWriter, _ *http.Request) { answer(w, false, "", listed("a&#10;b")) },
+			v1beta1.InvalidContentReason, "impossible name"},
+		"a file that is a directory": {func(w http.ResponseWriter, _ *http.Request) {
+			answer(w, false, "", listed("a", "a.b", "a/b"))
+		}, v1beta1.InvalidContentReason, `"a" is an object and a directory`},
+		"a key twice": {func(w http.ResponseWriter, _ *http.Request) {
+			answer(w, false, "", listed("a", "b", "a"))
+		}, v1beta1.InvalidContentReason, `"a" twice`},
 		"an object without an ETag": {func(w http.ResponseWriter, _ *http.Request) {
 			answer(w, false, "", "<Contents><Key>a</Key></Contents>")
 		}, v1beta1.InvalidContentReason, "no ETag"},
-		"a list without an end": {func(w http.ResponseWriter, _ *http.Request) { answer(w, true, "again", "") }, v1beta1.InvalidContentReason, "pages"},
+		"a list without an end": {func(w http.ResponseWriter, _ *http.Request) {
+			answer(w, true, "again", "")
+		}, v1beta1.InvalidContentReason, "pages"},
 		"a page without an end": {func(w http.ResponseWriter, _ *http.Request) {
 			answer(w, false, "", strings.Repeat("<Contents/>", pageTags+1))
 		}, v1beta1.InvalidContentReason, "more than the limit"},
@@ -57,17 +72,21 @@ func TestHostileServers(t *testing.T) {
 		"a redirect": {func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("x-amz-bucket-region", "eu-west-1")
 			http.Redirect(w, r, "http://169.254.169.254/", http.StatusTemporaryRedirect)
-		}, v1beta1.URLInvalidReason, "sends requests elsewhere, which is refused: 307 temporary redirect; the bucket is in the region eu-west-1"},
+		}, v1beta1.URLInvalidReason,
+			"sends requests elsewhere, which is refused: 307 temporary redirect; the bucket is in the region eu-west-1"},
 		"an error that tells secrets": {func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusForbidden)
-			fmt.Fprintf(w, "<Error><Code>SignatureDoesNotMatch</Code><Message>%s %s</Message><AWSAccessKeyId>%s</AWSAccessKeyId></Error>",
+			fmt.Fprintf(w,
+				"<Error><Code>SignatureDoesNotMatch</Code><Message>%s %s</Message><AWSAccessKeyId>%s</AWSAccessKeyId></Error>",
 				r.Header.Get("Authorization"), servers.SecretKey, servers.AccessKey)
 		}, v1beta1.AuthenticationFailedReason, "SignatureDoesNotMatch"},
 		"a code that is none": {func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusTeapot)
 			fmt.Fprintf(w, "<Error><Code>%s %s</Code></Error>", servers.SecretKey, servers.AccessKey)
 		}, v1beta1.FetchFailedReason, "answered 418 i'm a teapot"},
-		"no XML": {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>hello") }, v1beta1.FetchFailedReason, "listing bucket"},
+		"no XML": {func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, "<html>hello")
+		}, v1beta1.FetchFailedReason, "listing bucket"},
 	}
 	for what, test := range tests {
 		t.Run(what, func(t *testing.T) {

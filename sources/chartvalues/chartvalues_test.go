@@ -19,7 +19,8 @@ func chart(t *testing.T) []byte {
 	t.Helper()
 	archive, err := servers.BuildChart(map[string]string{
 		"Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n", "values.yaml": "a: 1\nb: {c: 2, d: 3}\n",
-		"values-prod.yaml": "b: {c: 20}\nlist: [1, 2]\n", "ci/more.yaml": "b: {e: null}\nlist: [3]\n", "broken.yaml": "hunter2: [\n", "list.yaml": "[hunter2]\n",
+		"values-prod.yaml": "b: {c: 20}\nlist: [1, 2]\n", "ci/more.yaml": "b: {e: null}\nlist: [3]\n",
+		"broken.yaml": "hunter2: [\n", "list.yaml": "[hunter2]\n",
 		"templates/x.yaml": "x: {{ .Values.b.c }}\n",
 	})
 	if err != nil {
@@ -38,7 +39,10 @@ func TestReplace(t *testing.T) {
 		{"one file instead of values.yaml", Files{Names: []string{"values-prod.yaml"}}, "b:\n  c: 20\nlist:\n- 1\n- 2\n"},
 		{"in order, what comes later counts", Files{Names: []string{"values.yaml", "values-prod.yaml", "./ci/more.yaml"}},
 			"a: 1\nb:\n  c: 20\n  d: 3\n  e: null\nlist:\n- 3\n"},
-		{"what is missing is left out when that is allowed", Files{Names: []string{"values.yaml", "gone.yaml"}, Lenient: true}, "a: 1\nb:\n  c: 2\n  d: 3\n"},
+		{
+			"what is missing is left out when that is allowed",
+			Files{Names: []string{"values.yaml", "gone.yaml"}, Lenient: true}, "a: 1\nb:\n  c: 2\n  d: 3\n",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -81,7 +85,8 @@ func TestRefusals(t *testing.T) {
 		{[]string{"list.yaml"}, v1beta1.InvalidContentReason, `"list.yaml" is not a YAML object`},
 	} {
 		err := Files{Names: tt.names}.Replace(bytes.NewReader(chart(t)), io.Discard)
-		if sources.Reason(err) != tt.reason || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "hunter2") {
+		if sources.Reason(err) != tt.reason || !strings.Contains(err.Error(), tt.says) ||
+			strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%v: %v", tt.names, err)
 		}
 	}
@@ -123,11 +128,14 @@ func TestHostileArchives(t *testing.T) {
 		bomb = append(bomb, file("web/"+strings.Repeat("x", i+1)+".tgz", 4<<20))
 	}
 	for name, archive := range map[string][]byte{
-		"no archive": []byte("hello"), "a way out": pack(file("../x", 1)), "an absolute path": pack(file("/x", 1)), "two directories": pack(file("a/x", 1), file("b/x", 1)),
-		"a link": pack(&tar.Header{Name: "a/x", Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"}), "the same twice": pack(file("a/x", 1), file("a/./x", 1)),
-		"a large file": pack(file("a/x", maxFile+1)), "a bomb": pack(bomb...),
+		"no archive": []byte("hello"), "a way out": pack(file("../x", 1)), "an absolute path": pack(file("/x", 1)),
+		"two directories": pack(file("a/x", 1), file("b/x", 1)),
+		"a link":          pack(&tar.Header{Name: "a/x", Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"}),
+		"the same twice":  pack(file("a/x", 1), file("a/./x", 1)),
+		"a large file":    pack(file("a/x", maxFile+1)), "a bomb": pack(bomb...),
 	} {
-		if err := (Files{Lenient: true}).Replace(bytes.NewReader(archive), io.Discard); sources.Reason(err) != v1beta1.InvalidContentReason {
+		if err := (Files{Lenient: true}).Replace(bytes.NewReader(archive),
+			io.Discard); sources.Reason(err) != v1beta1.InvalidContentReason {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -138,7 +146,8 @@ type zeros struct{}
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 func FuzzReplace(f *testing.F) {
-	archive, err := servers.BuildChart(map[string]string{"Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n", "values.yaml": "a: 1\n"})
+	archive, err := servers.BuildChart(
+		map[string]string{"Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n", "values.yaml": "a: 1\n"})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -49,8 +49,9 @@ func TestContentOfAnArchive(t *testing.T) {
 	t.Parallel()
 	server := serve(t, servers.Options{})
 	sha := commit(t, server, "main", map[string]string{
-		"apps/a.yaml": "a", "apps/logo.png": "x", "apps/sub/b.yaml": "b", "infra/c.yaml": "c", "infra-two/d.yaml": "d", ".gitignore": "x",
-		"root.yaml": "r", "infra/.sourceignore": "*.txt\n", "infra/e.txt": "e", "apps/e.txt": "e",
+		"apps/a.yaml": "a", "apps/logo.png": "x", "apps/sub/b.yaml": "b", "infra/c.yaml": "c", "infra-two/d.yaml": "d",
+		".gitignore": "x",
+		"root.yaml":  "r", "infra/.sourceignore": "*.txt\n", "infra/e.txt": "e", "apps/e.txt": "e",
 	})
 	own := "*.yaml\n!root.yaml\n"
 	for _, tt := range []struct {
@@ -58,11 +59,26 @@ func TestContentOfAnArchive(t *testing.T) {
 		content Content
 		want    []string
 	}{
-		{"the usual", Content{}, []string{"apps/a.yaml", "apps/e.txt", "apps/sub/b.yaml", "infra-two/d.yaml", "infra/.sourceignore", "infra/c.yaml", "root.yaml"}},
-		{"patterns of the spec", Content{Ignore: &own}, []string{"apps/e.txt", "apps/logo.png", "infra/.sourceignore", "infra/e.txt", "root.yaml"}},
-		{"some directories", Content{Directories: []string{"apps/sub", "infra"}}, []string{"apps/sub/b.yaml", "infra/.sourceignore", "infra/c.yaml"}},
+		{
+			"the usual", Content{},
+			[]string{
+				"apps/a.yaml", "apps/e.txt", "apps/sub/b.yaml", "infra-two/d.yaml", "infra/.sourceignore", "infra/c.yaml",
+				"root.yaml",
+			},
+		},
+		{
+			"patterns of the spec", Content{Ignore: &own},
+			[]string{"apps/e.txt", "apps/logo.png", "infra/.sourceignore", "infra/e.txt", "root.yaml"},
+		},
+		{
+			"some directories", Content{Directories: []string{"apps/sub", "infra"}},
+			[]string{"apps/sub/b.yaml", "infra/.sourceignore", "infra/c.yaml"},
+		},
 		{"a directory that is not there", Content{Directories: []string{"gone"}}, nil},
-		{"the root", Content{Directories: []string{""}, Ignore: &own}, []string{"apps/e.txt", "apps/logo.png", "infra/.sourceignore", "infra/e.txt", "root.yaml"}},
+		{
+			"the root", Content{Directories: []string{""}, Ignore: &own},
+			[]string{"apps/e.txt", "apps/logo.png", "infra/.sourceignore", "infra/e.txt", "root.yaml"},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -75,7 +91,8 @@ func TestContentOfAnArchive(t *testing.T) {
 	if _, err := Directories([]string{"apps", "../other"}); err == nil {
 		t.Error("a directory outside of the tree is accepted")
 	}
-	if got, err := Directories([]string{"/apps/", "./infra", "."}); err != nil || !slices.Equal(got, []string{"apps", "infra", ""}) {
+	if got, err := Directories([]string{"/apps/", "./infra", "."}); err != nil ||
+		!slices.Equal(got, []string{"apps", "infra", ""}) {
 		t.Errorf("%q, %v", got, err)
 	}
 }
@@ -83,8 +100,10 @@ func TestContentOfAnArchive(t *testing.T) {
 // withModule adds a submodule to the newest commit of main.
 func withModule(t *testing.T, server *servers.Git, at, url, sha string) string {
 	t.Helper()
-	commit(t, server, "main", map[string]string{".gitmodules": "[submodule \"x\"]\n\tpath = " + at + "\n\turl = " + url + "\n"})
-	out, err := server.CommitFiles(repository, "main", map[string]servers.File{at: {Content: sha, Module: true}}, "a submodule")
+	commit(t, server, "main",
+		map[string]string{".gitmodules": "[submodule \"x\"]\n\tpath = " + at + "\n\turl = " + url + "\n"})
+	out, err := server.CommitFiles(repository, "main", map[string]servers.File{at: {Content: sha, Module: true}},
+		"a submodule")
 	must(t, err)
 	return out
 }
@@ -95,7 +114,8 @@ func TestSubmodules(t *testing.T) {
 	commit(t, server, "main", map[string]string{"a.yaml": "a"})
 	_, err := server.Create("team/library")
 	must(t, err)
-	library, err := server.Commit("team/library", "main", map[string]string{"lib.yaml": "one", "deep/b.yaml": "b", "logo.png": "x"}, "change")
+	library, err := server.Commit("team/library", "main",
+		map[string]string{"lib.yaml": "one", "deep/b.yaml": "b", "logo.png": "x"}, "change")
 	must(t, err)
 	_, err = server.Commit("team/library", "main", map[string]string{"lib.yaml": "two"}, "later")
 	must(t, err)
@@ -117,14 +137,18 @@ func TestSubmodules(t *testing.T) {
 	other := serve(t, servers.Options{Intercept: refuseCredentials(t)})
 	theirs := commit(t, other, "main", map[string]string{"theirs.yaml": "x"})
 	sha = withModule(t, server, "vendor/library", other.URL(repository), theirs)
-	if got := holds(t, fetch(t, open(t, server, signIn), Revision{"main", sha})); got["vendor/library/theirs.yaml"] != "x" {
+	if got := holds(t,
+		fetch(t, open(t, server, signIn), Revision{"main", sha})); got["vendor/library/theirs.yaml"] != "x" {
 		t.Errorf("a submodule of another host: %v", got)
 	}
 
-	for name, url := range map[string]string{"a file": "file:///etc", "a metadata address": "http://169.254.169.254/x.git", "a program": "ext::sh -c true"} {
+	for name, url := range map[string]string{
+		"a file": "file:///etc", "a metadata address": "http://169.254.169.254/x.git", "a program": "ext::sh -c true",
+	} {
 		sha := withModule(t, server, "vendor/library", url, library)
 		_, err := open(t, server, signIn).Fetch(t.Context(), Revision{"main", sha}, io.Discard)
-		if err == nil || !strings.Contains(err.Error(), `submodule "vendor/library"`) || strings.Contains(err.Error(), "hunter2") {
+		if err == nil || !strings.Contains(err.Error(), `submodule "vendor/library"`) ||
+			strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -163,7 +187,8 @@ func archived(t *testing.T, files map[string]string) []byte {
 func TestMerge(t *testing.T) {
 	t.Parallel()
 	base := archived(t, map[string]string{"a.yaml": "a", "shared/x.yaml": "of the base", "shared/y.yaml": "y"})
-	other := archived(t, map[string]string{"deploy/x.yaml": "of the other", "deploy/sub/z.yaml": "z", "unrelated.yaml": "u"})
+	other := archived(t,
+		map[string]string{"deploy/x.yaml": "of the other", "deploy/sub/z.yaml": "z", "unrelated.yaml": "u"})
 	third := archived(t, map[string]string{"x.yaml": "of the third"})
 	part := func(content []byte, from, to string) Part {
 		p, err := NewPart(bytes.NewReader(content), from, to)
@@ -192,9 +217,12 @@ func TestMerge(t *testing.T) {
 			}
 		})
 	}
-	check.Failure(t, Merge(bytes.NewReader(base), []Part{part(other, "gone", "x")}, io.Discard, Limits{}), v1beta1.NotFoundReason, `nothing at "gone"`)
-	check.Failure(t, Merge(bytes.NewReader(base), []Part{part(other, "", "x")}, io.Discard, Limits{Files: 4}), v1beta1.InvalidContentReason, "more than the 4 files")
-	check.Failure(t, Merge(bytes.NewReader(base), []Part{part(other, "", "x")}, io.Discard, Limits{Bytes: 20}), v1beta1.InvalidContentReason, "more than the 20 bytes")
+	check.Failure(t, Merge(bytes.NewReader(base), []Part{part(other, "gone", "x")}, io.Discard, Limits{}),
+		v1beta1.NotFoundReason, `nothing at "gone"`)
+	check.Failure(t, Merge(bytes.NewReader(base), []Part{part(other, "", "x")}, io.Discard, Limits{Files: 4}),
+		v1beta1.InvalidContentReason, "more than the 4 files")
+	check.Failure(t, Merge(bytes.NewReader(base), []Part{part(other, "", "x")}, io.Discard, Limits{Bytes: 20}),
+		v1beta1.InvalidContentReason, "more than the 20 bytes")
 	if _, err := NewPart(bytes.NewReader(base), "..", ""); err == nil {
 		t.Error("a path out of the tree is accepted")
 	}

@@ -113,12 +113,21 @@ func TestFetchFindsCommits(t *testing.T) {
 	}{
 		{name: "the tip of a branch", rev: Revision{"main", third}, want: "third", posts: 1},
 		{name: "an annotated tag", rev: Revision{"v1", second}, want: "second", posts: 1},
-		{name: "an annotated tag of a server that hands out what it lists", rev: Revision{"v1", second}, refuse: second, want: "second", posts: 1},
+		{
+			name: "an annotated tag of a server that hands out what it lists", rev: Revision{"v1", second}, refuse: second,
+			want: "second", posts: 1,
+		},
 		{name: "a full name", rev: Revision{"refs/pull/1/head", dev}, want: "dev", posts: 1},
 		{name: "a commit in the history", rev: Revision{"", first}, want: "first", posts: 1},
-		{name: "a commit that is not handed out by its hash", rev: Revision{"", first}, refuse: first, want: "first", posts: 2},
+		{
+			name: "a commit that is not handed out by its hash", rev: Revision{"", first}, refuse: first, want: "first",
+			posts: 2,
+		},
 		{name: "a commit of a branch", rev: Revision{"main", first}, want: "first", posts: 1},
-		{name: "a commit of a branch, told by the commits alone", rev: Revision{"main", first}, filters: true, want: "first", posts: 2},
+		{
+			name: "a commit of a branch, told by the commits alone", rev: Revision{"main", first}, filters: true, want: "first",
+			posts: 2,
+		},
 		{name: "a commit of another branch", rev: Revision{"dev", first}, posts: 1},
 		{name: "a commit of another branch, told by the commits alone", rev: Revision{"dev", first}, filters: true, posts: 1},
 		{name: "a branch that has moved on since", rev: Revision{"main", second}, filters: true, want: "second", posts: 2},
@@ -166,11 +175,15 @@ func TestFetchIsBounded(t *testing.T) {
 			if limits.References == 1 {
 				must(t, server.Tag(repository, "one-more", sha, ""))
 			}
-			_, err := open(t, server, func(o *Options) { o.Limits = limits }).Fetch(t.Context(), Revision{"main", sha}, io.Discard)
+			_, err := open(t, server, func(o *Options) {
+				o.Limits = limits
+			}).Fetch(t.Context(), Revision{"main", sha}, io.Discard)
 			check.Failure(t, err, v1beta1.InvalidContentReason)
 		})
 	}
-	_, err := open(t, server, func(o *Options) { o.Limits = Limits{Bytes: 2_100_000, Files: 40} }).Fetch(t.Context(), Revision{"main", sha}, io.Discard)
+	_, err := open(t, server, func(o *Options) {
+		o.Limits = Limits{Bytes: 2_100_000, Files: 40}
+	}).Fetch(t.Context(), Revision{"main", sha}, io.Discard)
 	must(t, err)
 }
 

@@ -28,7 +28,12 @@ func FuzzPackChart(f *testing.F) {
 }
 
 func TestDependenciesAreNoChartsOfTheirOwn(t *testing.T) {
-	l := layout{names: []string{"a-b/Chart.yaml", "a/Chart.yaml", "a/charts/dep/Chart.yaml", "a/charts/dep/charts/x/Chart.yaml", "charts/c/Chart.yaml"}}
+	l := layout{
+		names: []string{
+			"a-b/Chart.yaml", "a/Chart.yaml", "a/charts/dep/Chart.yaml", "a/charts/dep/charts/x/Chart.yaml",
+			"charts/c/Chart.yaml",
+		},
+	}
 	if diff := cmp.Diff([]string{"a", "a-b", "charts/c"}, l.charts()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -48,7 +53,8 @@ func FuzzLayout(f *testing.F) {
 			files[parts[i]] = "-> " + parts[i+1]
 		}
 		for name, content := range files {
-			if !printable(name) || strings.HasSuffix(name, "/") || !printable(strings.TrimPrefix(content, "-> ")) && strings.HasPrefix(content, "-> ") {
+			if !printable(name) || strings.HasSuffix(name, "/") ||
+				!printable(strings.TrimPrefix(content, "-> ")) && strings.HasPrefix(content, "-> ") {
 				return
 			}
 		}

@@ -31,8 +31,11 @@ func (c *counter) begin(context.Context) (func(int64) error, func(), error) {
 
 func TestThePackCountsBeforeItIsUnpacked(t *testing.T) {
 	server := serve(t, servers.Options{})
-	rev := Revision{Name: "refs/heads/main", Commit: commit(t, server, "main", map[string]string{"a.yaml": strings.Repeat("a", 1<<20)})}
-	for _, limit := range []int64{1 << 30, 0, 400, 100_000} { // the pack itself is a few kilobytes, and its file one megabyte
+	rev := Revision{
+		Name: "refs/heads/main", Commit: commit(t, server, "main", map[string]string{"a.yaml": strings.Repeat("a", 1<<20)}),
+	}
+	// the pack itself is a few kilobytes, and its file one megabyte
+	for _, limit := range []int64{1 << 30, 0, 400, 100_000} {
 		c := &counter{limit: limit}
 		r := open(t, server, func(o *Options) { o.Begin = c.begin })
 		var out bytes.Buffer

@@ -111,17 +111,43 @@ func TestResolve(t *testing.T) {
 		{name: "an annotated tag is followed", ref: Ref{Tag: "stable"}, want: "stable@sha1:" + first, requests: 1},
 		{name: "a range of tags", ref: Ref{SemVer: ">=1.0.0", Tag: "stable"}, want: "v1.1.0@sha1:" + second, requests: 1},
 		{name: "a range with pre-releases", ref: Ref{SemVer: ">=1.0.0-0"}, want: "v2.0.0-rc.1@sha1:" + dev, requests: 1},
-		{name: "a full name", ref: Ref{Name: "refs/pull/420/head", SemVer: "*"}, want: "refs/pull/420/head@sha1:" + dev, requests: 1},
+		{
+			name: "a full name", ref: Ref{Name: "refs/pull/420/head", SemVer: "*"}, want: "refs/pull/420/head@sha1:" + dev,
+			requests: 1,
+		},
 		{name: "the default branch by its name", ref: Ref{Name: "HEAD"}, want: "HEAD@sha1:" + second, requests: 1},
-		{name: "a commit needs no request", ref: Ref{Commit: first, Name: "refs/heads/dev"}, want: "sha1:" + first, requests: 0},
+		{
+			name: "a commit needs no request", ref: Ref{Commit: first, Name: "refs/heads/dev"}, want: "sha1:" + first,
+			requests: 0,
+		},
 		{name: "a commit of a branch", ref: Ref{Commit: first, Branch: "main"}, want: "main@sha1:" + first, requests: 1},
-		{name: "nothing means master, which is not there", reason: v1beta1.NotFoundReason, says: []string{`no branch "master"`, "dev, main"}, requests: 1},
-		{name: "an unknown branch", ref: Ref{Branch: "mian"}, reason: v1beta1.NotFoundReason, says: []string{`no branch "mian"`, "dev, main"}, requests: 1},
-		{name: "an unknown tag", ref: Ref{Tag: "v3"}, reason: v1beta1.NotFoundReason, says: []string{`no tag "v3"`, "stable, v1.0.0"}, requests: 1},
-		{name: "an unknown name", ref: Ref{Name: "refs/x"}, reason: v1beta1.NotFoundReason, says: []string{`no reference "refs/x"`}, requests: 1},
-		{name: "an unknown branch of a commit", ref: Ref{Commit: first, Branch: "x"}, reason: v1beta1.NotFoundReason, says: []string{`no branch "x"`}, requests: 1},
-		{name: "a range without a tag", ref: Ref{SemVer: ">=3"}, reason: v1beta1.NoMatchReason, says: []string{"v2.0.0-rc.1", "v1.1.0"}, requests: 1},
-		{name: "a commit that is cut short", ref: Ref{Commit: first[:7]}, reason: v1beta1.InvalidReferenceReason, requests: 0},
+		{
+			name: "nothing means master, which is not there", reason: v1beta1.NotFoundReason,
+			says: []string{`no branch "master"`, "dev, main"}, requests: 1,
+		},
+		{
+			name: "an unknown branch", ref: Ref{Branch: "mian"}, reason: v1beta1.NotFoundReason,
+			says: []string{`no branch "mian"`, "dev, main"}, requests: 1,
+		},
+		{
+			name: "an unknown tag", ref: Ref{Tag: "v3"}, reason: v1beta1.NotFoundReason,
+			says: []string{`no tag "v3"`, "stable, v1.0.0"}, requests: 1,
+		},
+		{
+			name: "an unknown name", ref: Ref{Name: "refs/x"}, reason: v1beta1.NotFoundReason,
+			says: []string{`no reference "refs/x"`}, requests: 1,
+		},
+		{
+			name: "an unknown branch of a commit", ref: Ref{Commit: first, Branch: "x"}, reason: v1beta1.NotFoundReason,
+			says: []string{`no branch "x"`}, requests: 1,
+		},
+		{
+			name: "a range without a tag", ref: Ref{SemVer: ">=3"}, reason: v1beta1.NoMatchReason,
+			says: []string{"v2.0.0-rc.1", "v1.1.0"}, requests: 1,
+		},
+		{
+			name: "a commit that is cut short", ref: Ref{Commit: first[:7]}, reason: v1beta1.InvalidReferenceReason, requests: 0,
+		},
 		{name: "a range that is none", ref: Ref{SemVer: "latest"}, reason: v1beta1.InvalidReferenceReason, requests: 1},
 	}
 	for _, test := range tests {
@@ -157,15 +183,36 @@ func TestFailuresOfAServer(t *testing.T) {
 		after  time.Duration
 		says   []string
 	}{
-		{name: "no credentials", server: private, reason: v1beta1.AuthenticationFailedReason, says: []string{"/team/apps.git", "401"}},
-		{name: "wrong credentials", server: private, change: func(o *Options) { o.Credentials = sources.Credentials{Username: "u", Password: "hunter2"} }, reason: v1beta1.AuthenticationFailedReason, says: []string{"401"}},
-		{name: "an unknown repository", change: func(o *Options) { o.URL += "-other" }, reason: v1beta1.NotFoundReason, says: []string{"repository http://", "apps.git-other not found, or the credentials may not read it"}},
-		{name: "nothing listens", change: func(o *Options) { o.URL = "http://127.0.0.1:1/team/apps.git" }, reason: v1beta1.FetchFailedReason, says: []string{"repository http://127.0.0.1:1/team/apps.git cannot be reached: connection refused"}},
+		{
+			name: "no credentials", server: private, reason: v1beta1.AuthenticationFailedReason,
+			says: []string{"/team/apps.git", "401"},
+		},
+		{name: "wrong credentials", server: private, change: func(o *Options) {
+			o.Credentials = sources.Credentials{Username: "u", Password: "hunter2"}
+		}, reason: v1beta1.AuthenticationFailedReason, says: []string{"401"}},
+		{name: "an unknown repository", change: func(o *Options) {
+			o.URL += "-other"
+		}, reason: v1beta1.NotFoundReason,
+			says: []string{"repository http://", "apps.git-other not found, or the credentials may not read it"}},
+		{name: "nothing listens", change: func(o *Options) {
+			o.URL = "http://127.0.0.1:1/team/apps.git"
+		}, reason: v1beta1.FetchFailedReason,
+			says: []string{"repository http://127.0.0.1:1/team/apps.git cannot be reached: connection refused"}},
 		{name: "an empty repository", reason: v1beta1.NotFoundReason, says: []string{"the repository is empty"}},
-		{name: "a server that asks for a pause", server: answer(429, "Retry-After", "9"), reason: v1beta1.FetchFailedReason, after: 9 * time.Second, says: []string{"429"}},
+		{
+			name: "a server that asks for a pause", server: answer(429, "Retry-After", "9"), reason: v1beta1.FetchFailedReason,
+			after: 9 * time.Second, says: []string{"429"},
+		},
 		{name: "a server that fails", server: answer(500, "X", ""), reason: v1beta1.FetchFailedReason, says: []string{"500"}},
-		{name: "a redirect to a metadata service", server: answer(302, "Location", "http://169.254.169.254/info/refs?secret=hunter2"), reason: v1beta1.URLInvalidReason, says: []string{"refused"}},
-		{name: "a server that speaks no Git", server: answer(200, "X", ""), reason: v1beta1.FetchFailedReason, says: []string{"empty"}},
+		{
+			name:   "a redirect to a metadata service",
+			server: answer(302, "Location", "http://169.254.169.254/info/refs?secret=hunter2"),
+			reason: v1beta1.URLInvalidReason, says: []string{"refused"},
+		},
+		{
+			name: "a server that speaks no Git", server: answer(200, "X", ""), reason: v1beta1.FetchFailedReason,
+			says: []string{"empty"},
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -200,7 +247,10 @@ func TestTheShortFormOfSCP(t *testing.T) {
 }
 
 func TestURLsThatCannotBeUsed(t *testing.T) {
-	for _, u := range []string{"", "ftp://host/x", "file:///x", "https://u:hunter2@host/x", "http://169.254.169.254/x", "https://host/x?token=hunter2"} {
+	for _, u := range []string{
+		"", "ftp://host/x", "file:///x", "https://u:hunter2@host/x", "http://169.254.169.254/x",
+		"https://host/x?token=hunter2",
+	} {
 		_, err := New(Options{URL: u})
 		if e := check.Failure(t, err, v1beta1.URLInvalidReason); e.Retryable() || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%q: %v", u, err)

@@ -84,10 +84,12 @@ func (s sshSigner) sign(t *testing.T, payload string) string {
 	t.Helper()
 	sum := sha512.Sum512([]byte(payload))
 	head := struct{ Namespace, Reserved, HashAlgorithm string }{s.namespace, "", "sha512"}
-	signature, err := s.key.Sign(rand.Reader, append([]byte(sshMagic), append(ssh.Marshal(head), ssh.Marshal(struct{ Hash []byte }{sum[:]})...)...))
+	signature, err := s.key.Sign(rand.Reader,
+		append([]byte(sshMagic), append(ssh.Marshal(head), ssh.Marshal(struct{ Hash []byte }{sum[:]})...)...))
 	must(t, err)
 	body := append([]byte(sshMagic), ssh.Marshal(sshSignature{
-		Version: 1, PublicKey: s.key.PublicKey().Marshal(), Namespace: s.namespace, HashAlgorithm: "sha512", Signature: ssh.Marshal(signature),
+		Version: 1, PublicKey: s.key.PublicKey().Marshal(), Namespace: s.namespace, HashAlgorithm: "sha512",
+		Signature: ssh.Marshal(signature),
 	})...)
 	return string(pem.EncodeToMemory(&pem.Block{Type: "SSH SIGNATURE", Bytes: body}))
 }
@@ -112,7 +114,8 @@ func signCommit(t *testing.T, server *servers.Git, sha string, by signer) string
 // signTag names a commit by a signed tag.
 func signTag(t *testing.T, server *servers.Git, name, sha string, by signer) {
 	t.Helper()
-	payload := "object " + sha + "\ntype commit\ntag " + name + "\ntagger upstream <upstream@example.com> 1704067200 +0000\n\na release\n"
+	payload := "object " + sha + "\ntype commit\ntag " + name +
+		"\ntagger upstream <upstream@example.com> 1704067200 +0000\n\na release\n"
 	signed, err := server.WriteObject(repository, "tag", payload+by.sign(t, payload))
 	must(t, err)
 	must(t, server.SetRef(repository, "refs/tags/"+name, signed))
@@ -131,18 +134,54 @@ func TestSignatures(t *testing.T) {
 		says        string
 	}{
 		{"a commit by PGP", pgp, nil, []signer{pgp}, Ref{Branch: "main"}, Verification{Commit: true}, "by PGP key", ""},
-		{"a commit by SSH", ssh, nil, []signer{ssh}, Ref{Branch: "main"}, Verification{Commit: true}, "by SSH key SHA256:", ""},
-		{"a tag by PGP", nil, pgp, []signer{pgp, ssh}, Ref{Tag: "v1.0.0"}, Verification{Tag: true}, "tag v1.0.0 by PGP key", ""},
-		{"a tag by SSH, chosen from a range", nil, ssh, []signer{pgp, ssh}, Ref{SemVer: "*"}, Verification{Tag: true}, "tag v1.0.0 by SSH key", ""},
-		{"both", ssh, pgp, []signer{pgp, ssh}, Ref{Tag: "v1.0.0"}, Verification{Commit: true, Tag: true}, "author.sshpub, tag v1.0.0 by PGP", ""},
-		{"a commit that is not signed", nil, nil, []signer{pgp, ssh}, Ref{Branch: "main"}, Verification{Commit: true}, "", "is not signed"},
-		{"a tag that is not signed", pgp, nil, []signer{pgp}, Ref{Tag: "light"}, Verification{Tag: true}, "", "is no annotated tag"},
-		{"a signed commit of a tag that is not", pgp, nil, []signer{pgp}, Ref{Tag: "light"}, Verification{Commit: true, Tag: true}, "", "is no annotated tag"},
-		{"a branch instead of a tag", pgp, nil, []signer{pgp}, Ref{Branch: "main"}, Verification{Tag: true}, "", `"main" is no tag`},
-		{"a stranger by SSH", stranger, nil, []signer{pgp, ssh}, Ref{Branch: "main"}, Verification{Commit: true}, "", "which is none of the trusted ones (author.sshpub)"},
-		{"a stranger by PGP", newPGP(t), nil, []signer{pgp}, Ref{Branch: "main"}, Verification{Commit: true}, "", "by none of the trusted keys (author.asc)"},
-		{"SSH where PGP is trusted", ssh, nil, []signer{pgp}, Ref{Branch: "main"}, Verification{Commit: true}, "", "none of that kind"},
-		{"a signature for something else", newSSH(t, "file"), nil, []signer{ssh}, Ref{Branch: "main"}, Verification{Commit: true}, "", `was made for "file" and not for git`},
+		{
+			"a commit by SSH", ssh, nil, []signer{ssh}, Ref{Branch: "main"}, Verification{Commit: true}, "by SSH key SHA256:",
+			"",
+		},
+		{
+			"a tag by PGP", nil, pgp, []signer{pgp, ssh}, Ref{Tag: "v1.0.0"}, Verification{Tag: true}, "tag v1.0.0 by PGP key",
+			"",
+		},
+		{
+			"a tag by SSH, chosen from a range", nil, ssh, []signer{pgp, ssh}, Ref{SemVer: "*"}, Verification{Tag: true},
+			"tag v1.0.0 by SSH key", "",
+		},
+		{
+			"both", ssh, pgp, []signer{pgp, ssh}, Ref{Tag: "v1.0.0"}, Verification{Commit: true, Tag: true},
+			"author.sshpub, tag v1.0.0 by PGP", "",
+		},
+		{
+			"a commit that is not signed", nil, nil, []signer{pgp, ssh}, Ref{Branch: "main"}, Verification{Commit: true}, "",
+			"is not signed",
+		},
+		{
+			"a tag that is not signed", pgp, nil, []signer{pgp}, Ref{Tag: "light"}, Verification{Tag: true}, "",
+			"is no annotated tag",
+		},
+		{
+			"a signed commit of a tag that is not", pgp, nil, []signer{pgp}, Ref{Tag: "light"},
+			Verification{Commit: true, Tag: true}, "", "is no annotated tag",
+		},
+		{
+			"a branch instead of a tag", pgp, nil, []signer{pgp}, Ref{Branch: "main"}, Verification{Tag: true}, "",
+			`"main" is no tag`,
+		},
+		{
+			"a stranger by SSH", stranger, nil, []signer{pgp, ssh}, Ref{Branch: "main"}, Verification{Commit: true}, "",
+			"which is none of the trusted ones (author.sshpub)",
+		},
+		{
+			"a stranger by PGP", newPGP(t), nil, []signer{pgp}, Ref{Branch: "main"}, Verification{Commit: true}, "",
+			"by none of the trusted keys (author.asc)",
+		},
+		{
+			"SSH where PGP is trusted", ssh, nil, []signer{pgp}, Ref{Branch: "main"}, Verification{Commit: true}, "",
+			"none of that kind",
+		},
+		{
+			"a signature for something else", newSSH(t, "file"), nil, []signer{ssh}, Ref{Branch: "main"},
+			Verification{Commit: true}, "", `was made for "file" and not for git`,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -212,17 +251,21 @@ func TestSignaturesOfOpenSSH(t *testing.T) {
 	}
 	keys, err := ReadTrustedKeys(map[string][]byte{"signer.sshpub": read("signer.sshpub")})
 	must(t, err)
-	if by, err := keys.signer(read("signed.txt"), string(read("signed.txt.sig"))); err != nil || !strings.Contains(by, "signer.sshpub") {
+	if by, err := keys.signer(read("signed.txt"), string(read("signed.txt.sig"))); err != nil ||
+		!strings.Contains(by, "signer.sshpub") {
 		t.Errorf("%q, %v", by, err)
 	}
-	if _, err := keys.signer([]byte("another payload\n"), string(read("signed.txt.sig"))); err == nil || !strings.Contains(err.Error(), "does not fit") {
+	if _, err := keys.signer([]byte("another payload\n"), string(read("signed.txt.sig"))); err == nil ||
+		!strings.Contains(err.Error(), "does not fit") {
 		t.Errorf("another payload: %v", err)
 	}
-	if _, err := keys.signer(read("signed.txt"), string(read("other-namespace.sig"))); err == nil || !strings.Contains(err.Error(), "not for git") {
+	if _, err := keys.signer(read("signed.txt"), string(read("other-namespace.sig"))); err == nil ||
+		!strings.Contains(err.Error(), "not for git") {
 		t.Errorf("another namespace: %v", err)
 	}
 	twice := string(read("signed.txt.sig")) + string(read("signed.txt.sig"))
-	if _, err := keys.signer(read("signed.txt"), twice); err == nil || !strings.Contains(err.Error(), "more than one signature") {
+	if _, err := keys.signer(read("signed.txt"), twice); err == nil ||
+		!strings.Contains(err.Error(), "more than one signature") {
 		t.Errorf("two signatures: %v", err)
 	}
 }
@@ -249,7 +292,8 @@ func TestSSHSignaturesThatAreRefused(t *testing.T) {
 	}
 	keys, err := ReadTrustedKeys(map[string][]byte{"a.sshpub": ssh.MarshalAuthorizedKey(signer.PublicKey())})
 	must(t, err)
-	if by, err := keys.signer([]byte(payload), signed(1, "sha512", ssh.KeyAlgoRSASHA256, "")); err != nil || !strings.Contains(by, "a.sshpub") {
+	if by, err := keys.signer([]byte(payload), signed(1, "sha512", ssh.KeyAlgoRSASHA256, "")); err != nil ||
+		!strings.Contains(by, "a.sshpub") {
 		t.Fatalf("a signature that is right: %q, %v", by, err)
 	}
 	for name, tt := range map[string]struct{ signature, says string }{
@@ -279,7 +323,8 @@ func TestKeysThatCannotBeTrusted(t *testing.T) {
 		{"an empty file", map[string][]byte{"a.sshpub": []byte("# x\n")}, "no line with a key"},
 	} {
 		_, err := ReadTrustedKeys(tt.data)
-		if e := check.Failure(t, err, v1beta1.VerificationFailedReason, tt.says); e.Retryable() || strings.Contains(err.Error(), "hunter2") {
+		if e := check.Failure(t, err, v1beta1.VerificationFailedReason, tt.says); e.Retryable() ||
+			strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}

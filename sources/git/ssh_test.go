@@ -32,7 +32,9 @@ func TestSSHIsAsHTTP(t *testing.T) {
 	ssh, err := New(Options{URL: over.URL(repository), Identity: id})
 	must(t, err)
 	http := open(t, server, nil)
-	for _, ref := range []Ref{{Branch: "main"}, {Tag: "v1.0.0"}, {SemVer: "*"}, {Commit: first}, {Branch: "main", Commit: first}} {
+	for _, ref := range []Ref{
+		{Branch: "main"}, {Tag: "v1.0.0"}, {SemVer: "*"}, {Commit: first}, {Branch: "main", Commit: first},
+	} {
 		want, err := http.Resolve(t.Context(), ref)
 		must(t, err)
 		got, err := ssh.Resolve(t.Context(), ref)
@@ -67,14 +69,18 @@ func TestSSHRefusals(t *testing.T) {
 	locked, err := over.NewKey("correct horse")
 	must(t, err)
 	t.Run("all", func(t *testing.T) { sshRefusals(t, over, other, id, locked, resolve) })
-	if err := resolve(over.URL(repository), sources.Identity{PrivateKey: locked, KnownHosts: id.KnownHosts, Passphrase: []byte("correct horse")}); err != nil {
+	if err := resolve(over.URL(repository),
+		sources.Identity{PrivateKey: locked, KnownHosts: id.KnownHosts, Passphrase: []byte("correct horse")}); err != nil {
 		t.Errorf("a locked key with its passphrase: %v", err)
 	}
 	must(t, over.ChangeHostKey())
 	check.Failure(t, resolve(over.URL(repository), id), v1beta1.AuthenticationFailedReason, "the host key has changed")
 }
 
-func sshRefusals(t *testing.T, over, other *servers.GitSSH, id sources.Identity, locked []byte, resolve func(string, sources.Identity) error) {
+func sshRefusals(
+	t *testing.T, over, other *servers.GitSSH, id sources.Identity, locked []byte,
+	resolve func(string, sources.Identity) error,
+) {
 	lines := bytes.Fields(over.KnownHosts())
 	for _, tt := range []struct {
 		name, url string
@@ -82,20 +88,52 @@ func sshRefusals(t *testing.T, over, other *servers.GitSSH, id sources.Identity,
 		reason    string
 		says      string
 	}{
-		{"no key", over.URL(repository), sources.Identity{KnownHosts: id.KnownHosts}, v1beta1.AuthenticationFailedReason, "identity and known_hosts"},
-		{"no known hosts", over.URL(repository), sources.Identity{PrivateKey: id.PrivateKey}, v1beta1.AuthenticationFailedReason, "identity and known_hosts"},
-		{"another host", over.URL(repository), sources.Identity{PrivateKey: id.PrivateKey, KnownHosts: other.KnownHosts()}, v1beta1.AuthenticationFailedReason, "has no line for 127.0.0.1"},
-		{"a known key of another host", over.URL(repository), sources.Identity{PrivateKey: id.PrivateKey, KnownHosts: append(append(append([]byte{}, lines[0]...), ' '), bytes.Join(bytes.Fields(other.KnownHosts())[1:], []byte(" "))...)},
+		{
+			"no key", over.URL(repository), sources.Identity{KnownHosts: id.KnownHosts}, v1beta1.AuthenticationFailedReason,
+			"identity and known_hosts",
+		},
+		{
+			"no known hosts", over.URL(repository), sources.Identity{PrivateKey: id.PrivateKey},
+			v1beta1.AuthenticationFailedReason, "identity and known_hosts",
+		},
+		{
+			"another host", over.URL(repository), sources.Identity{PrivateKey: id.PrivateKey, KnownHosts: other.KnownHosts()},
+			v1beta1.AuthenticationFailedReason, "has no line for 127.0.0.1",
+		},
+		{"a known key of another host", over.URL(repository),
+			sources.Identity{
+				PrivateKey: id.PrivateKey,
+				KnownHosts: append(append(append([]byte{}, lines[0]...), ' '),
+					bytes.Join(bytes.Fields(other.KnownHosts())[1:], []byte(" "))...),
+			},
 			v1beta1.AuthenticationFailedReason, "the host key has changed, or the connection is intercepted"},
-		{"a revoked key", over.URL(repository), sources.Identity{PrivateKey: id.PrivateKey, KnownHosts: append([]byte("@revoked "), append(id.KnownHosts, id.KnownHosts...)...)},
+		{"a revoked key", over.URL(repository),
+			sources.Identity{
+				PrivateKey: id.PrivateKey, KnownHosts: append([]byte("@revoked "), append(id.KnownHosts, id.KnownHosts...)...),
+			},
 			v1beta1.AuthenticationFailedReason, "which known_hosts revokes"},
-		{"an authority", over.URL(repository), sources.Identity{PrivateKey: id.PrivateKey, KnownHosts: append([]byte("@cert-authority "), id.KnownHosts...)},
+		{"an authority", over.URL(repository),
+			sources.Identity{PrivateKey: id.PrivateKey, KnownHosts: append([]byte("@cert-authority "), id.KnownHosts...)},
 			v1beta1.AuthenticationFailedReason, "line 1 names a certificate authority"},
-		{"a private key that nobody knows", over.URL(repository), sources.Identity{PrivateKey: unknownKey(t), KnownHosts: id.KnownHosts}, v1beta1.AuthenticationFailedReason, "does not take the private key"},
-		{"a locked key", over.URL(repository), sources.Identity{PrivateKey: locked, KnownHosts: id.KnownHosts}, v1beta1.AuthenticationFailedReason, "has a passphrase"},
-		{"a wrong passphrase", over.URL(repository), sources.Identity{PrivateKey: locked, KnownHosts: id.KnownHosts, Passphrase: []byte("wrong")}, v1beta1.AuthenticationFailedReason, "its passphrase is wrong"},
+		{
+			"a private key that nobody knows", over.URL(repository),
+			sources.Identity{PrivateKey: unknownKey(t), KnownHosts: id.KnownHosts}, v1beta1.AuthenticationFailedReason,
+			"does not take the private key",
+		},
+		{
+			"a locked key", over.URL(repository), sources.Identity{PrivateKey: locked, KnownHosts: id.KnownHosts},
+			v1beta1.AuthenticationFailedReason, "has a passphrase",
+		},
+		{
+			"a wrong passphrase", over.URL(repository),
+			sources.Identity{PrivateKey: locked, KnownHosts: id.KnownHosts, Passphrase: []byte("wrong")},
+			v1beta1.AuthenticationFailedReason, "its passphrase is wrong",
+		},
 		{"no repository", over.URL("gone"), id, v1beta1.NotFoundReason, "does not have the repository"},
-		{"a password in the URL", strings.Replace(over.URL(repository), "git@", "git:hunter2@", 1), id, v1beta1.URLInvalidReason, "must not hold a password"},
+		{
+			"a password in the URL", strings.Replace(over.URL(repository), "git@", "git:hunter2@", 1), id,
+			v1beta1.URLInvalidReason, "must not hold a password",
+		},
 		{"a metadata address", "ssh://git@169.254.169.254/x.git", id, v1beta1.URLInvalidReason, "refused"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -214,7 +214,10 @@ entries:
 }
 
 func TestParseIndexAcceptsAnEmptyOne(t *testing.T) {
-	for _, doc := range []string{"apiVersion: v1\nentries: {}\n", "entries:\n", "entries:\napiVersion: v1\n", `{"entries":{}}`, `{"entries":null}`, "entries: null"} {
+	for _, doc := range []string{
+		"apiVersion: v1\nentries: {}\n", "entries:\n", "entries:\napiVersion: v1\n", `{"entries":{}}`, `{"entries":null}`,
+		"entries: null",
+	} {
 		if i := parse(t, doc); len(i.Charts()) != 0 {
 			t.Errorf("%q: %v", doc, i.Charts())
 		}
@@ -262,7 +265,8 @@ func TestParseIndexIsBounded(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	// A large document that is not laid out as usual is refused rather than read in one piece.
-	_, err = ParseIndex(io.MultiReader(strings.NewReader("entries: {a: ["), &repeat{text: "{name: a},", left: slowLimit}), 0)
+	_, err = ParseIndex(io.MultiReader(strings.NewReader("entries: {a: ["), &repeat{text: "{name: a},", left: slowLimit}),
+		0)
 	wantFailure(t, err, v1beta1.InvalidContentReason)
 	if !strings.Contains(err.Error(), "unusual") {
 		t.Errorf("got %v", err)
@@ -296,7 +300,9 @@ func (f *failing) Read([]byte) (int, error) { return 0, f.err }
 
 func TestIndexSelect(t *testing.T) {
 	i := parse(t, usual)
-	e, err := i.Select("alpha", sources.VersionConstraint{Constraint: "1.x", Skip: func(v sources.Version) (string, bool) { return "bad", v.Tag == "1.10.0" }})
+	e, err := i.Select("alpha", sources.VersionConstraint{Constraint: "1.x", Skip: func(v sources.Version) (string, bool) {
+		return "bad", v.Tag == "1.10.0"
+	}})
 	if err != nil || e.Tag != "v1.9.0" || e.URL != "charts/alpha-1.9.0.tgz" {
 		t.Errorf("got %+v, %v", e, err)
 	}
@@ -318,10 +324,12 @@ func large(charts, versions int) []byte {
 	for c := range charts {
 		fmt.Fprintf(&b, "  chart-%d:\n", c)
 		for v := range versions {
-			fmt.Fprintf(&b, "  - annotations:\n      category: Database\n      images: |\n%s    apiVersion: v2\n    appVersion: %d.0.0\n"+
-				"    created: \"2024-01-01T00:00:00Z\"\n    description: %s\n    digest: %064x\n    home: https://example.com\n"+
-				"    kubeVersion: '>=1.20.0-0'\n    name: chart-%d\n    urls:\n    - https://charts.example.com/charts/chart-%d-%d.%d.0.tgz\n    version: %d.%d.0\n",
-				strings.Repeat("        - name: image\n          image: registry.example.com/organisation/image:1.2.3-debian-12-r0\n", 20),
+			fmt.Fprintf(&b,
+				"  - annotations:\n      category: Database\n      images: |\n%s    apiVersion: v2\n    appVersion: %d.0.0\n"+
+					"    created: \"2024-01-01T00:00:00Z\"\n    description: %s\n    digest: %064x\n    home: https://example.com\n"+
+					"    kubeVersion: '>=1.20.0-0'\n    name: chart-%d\n    urls:\n    - https://charts.example.com/charts/chart-%d-%d.%d.0.tgz\n    version: %d.%d.0\n",
+				strings.Repeat(
+					"        - name: image\n          image: registry.example.com/organisation/image:1.2.3-debian-12-r0\n", 20),
 				v, strings.Repeat("text ", 60), c*versions+v, c, c, v/100, v%100, v/100, v%100)
 		}
 	}
@@ -343,7 +351,8 @@ func TestParseIndexIsFrugal(t *testing.T) {
 		t.Fatalf("%d versions, %d charts, %d skipped", n, len(i.Charts()), i.Skipped())
 	}
 	kept := int64(after.HeapAlloc) - int64(before.HeapAlloc)
-	t.Logf("%d MB of index: %.1f MB kept, %.1f MB allocated in passing", len(doc)>>20, float64(kept)/1e6, float64(after.TotalAlloc-before.TotalAlloc)/1e6)
+	t.Logf("%d MB of index: %.1f MB kept, %.1f MB allocated in passing", len(doc)>>20, float64(kept)/1e6,
+		float64(after.TotalAlloc-before.TotalAlloc)/1e6)
 	if kept > 8<<20 {
 		t.Errorf("10,000 versions keep %d bytes", kept)
 	}

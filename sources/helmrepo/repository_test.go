@@ -29,7 +29,8 @@ func serve(t *testing.T, o servers.ChartOptions, versions ...string) *servers.Ch
 	t.Cleanup(func() { _ = server.Close() })
 	for _, version := range versions {
 		archive, err := servers.BuildChart(map[string]string{
-			"Chart.yaml":            "apiVersion: v2\nname: app\nversion: " + version + "\nkubeVersion: '>=1.20.0-0'\nappVersion: \"1.0\"\n",
+			"Chart.yaml": "apiVersion: v2\nname: app\nversion: " + version +
+				"\nkubeVersion: '>=1.20.0-0'\nappVersion: \"1.0\"\n",
 			"templates/config.yaml": "kind: ConfigMap\n",
 		})
 		if err != nil {
@@ -66,7 +67,8 @@ func index(t *testing.T, r *Repository) (*Index, Validators) {
 }
 
 func TestAChartIsFoundAndFetched(t *testing.T) {
-	server := serve(t, servers.ChartOptions{Options: servers.Options{Username: "u", Password: "p"}}, "1.0.0", "1.2.0", "1.10.0", "2.0.0-rc.1")
+	server := serve(t, servers.ChartOptions{Options: servers.Options{Username: "u", Password: "p"}}, "1.0.0", "1.2.0",
+		"1.10.0", "2.0.0-rc.1")
 	r := open(t, Options{URL: server.URL(), Credentials: sources.Credentials{Username: "u", Password: "p"}})
 	i, validators := index(t, r)
 	if validators.ETag == "" {
@@ -81,7 +83,9 @@ func TestAChartIsFoundAndFetched(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if _, _, err := s.For(store.Holder{}).Put(t.Context(), e.Digest, func(w io.Writer) error { return r.FetchChart(t.Context(), e, w) }); err != nil {
+	if _, _, err := s.For(store.Holder{}).Put(t.Context(), e.Digest, func(w io.Writer) error {
+		return r.FetchChart(t.Context(), e, w)
+	}); err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]int{"GET": 2}
@@ -132,12 +136,28 @@ func TestFailuresOfARepository(t *testing.T) {
 		after  time.Duration
 		says   string
 	}{
-		{name: "no credentials", server: servers.ChartOptions{Options: servers.Options{Username: "u", Password: "p"}}, reason: v1beta1.AuthenticationFailedReason, says: "401"},
-		{name: "wrong credentials", server: servers.ChartOptions{Options: servers.Options{Username: "u", Password: "p"}}, opts: Options{Credentials: sources.Credentials{Username: "u", Password: "hunter2hunter2"}}, reason: v1beta1.AuthenticationFailedReason, says: "401"},
+		{
+			name: "no credentials", server: servers.ChartOptions{Options: servers.Options{Username: "u", Password: "p"}},
+			reason: v1beta1.AuthenticationFailedReason, says: "401",
+		},
+		{
+			name: "wrong credentials", server: servers.ChartOptions{Options: servers.Options{Username: "u", Password: "p"}},
+			opts:   Options{Credentials: sources.Credentials{Username: "u", Password: "hunter2hunter2"}},
+			reason: v1beta1.AuthenticationFailedReason, says: "401",
+		},
 		{name: "no repository there", path: "/nowhere", reason: v1beta1.NotFoundReason, says: "/nowhere/index.yaml"},
-		{name: "a registry that asks for a pause", server: servers.ChartOptions{Options: servers.Options{Intercept: busy}}, reason: v1beta1.FetchFailedReason, after: 17 * time.Second, says: "429"},
-		{name: "a transfer that breaks off", server: servers.ChartOptions{Options: servers.Options{Intercept: cut}}, reason: v1beta1.FetchFailedReason, says: "unexpected EOF"},
-		{name: "an index above the limit", opts: Options{Limits: Limits{Index: 100}}, reason: v1beta1.InvalidContentReason, says: "100 bytes"},
+		{
+			name: "a registry that asks for a pause", server: servers.ChartOptions{Options: servers.Options{Intercept: busy}},
+			reason: v1beta1.FetchFailedReason, after: 17 * time.Second, says: "429",
+		},
+		{
+			name: "a transfer that breaks off", server: servers.ChartOptions{Options: servers.Options{Intercept: cut}},
+			reason: v1beta1.FetchFailedReason, says: "unexpected EOF",
+		},
+		{
+			name: "an index above the limit", opts: Options{Limits: Limits{Index: 100}}, reason: v1beta1.InvalidContentReason,
+			says: "100 bytes",
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -181,12 +201,25 @@ func TestFailuresOfAChart(t *testing.T) {
 		reason string
 		says   string
 	}{
-		{name: "another digest than the index says", change: func(e map[string]any) { e["digest"] = hex64 }, reason: v1beta1.InvalidContentReason, says: "the index says sha256:" + hex64},
-		{name: "an archive above the limit", limits: Limits{Chart: 10}, reason: v1beta1.InvalidContentReason, says: "10 bytes"},
-		{name: "an archive that is gone", change: func(e map[string]any) { e["urls"] = []string{"gone.tgz"} }, reason: v1beta1.NotFoundReason, says: "/gone.tgz"},
-		{name: "an archive at a metadata service", change: func(e map[string]any) { e["urls"] = []string{"http://169.254.169.254/x"} }, reason: v1beta1.InvalidContentReason, says: "refused"},
-		{name: "an archive of another scheme", change: func(e map[string]any) { e["urls"] = []string{"file:///etc/passwd"} }, reason: v1beta1.InvalidContentReason, says: "file"},
-		{name: "an archive in a registry", change: func(e map[string]any) { e["urls"] = []string{"oci://registry.example.com/charts/app:1.0.0"} }, reason: v1beta1.URLInvalidReason, says: "use the URL oci://registry.example.com/charts"},
+		{name: "another digest than the index says", change: func(e map[string]any) {
+			e["digest"] = hex64
+		}, reason: v1beta1.InvalidContentReason, says: "the index says sha256:" + hex64},
+		{
+			name: "an archive above the limit", limits: Limits{Chart: 10}, reason: v1beta1.InvalidContentReason,
+			says: "10 bytes",
+		},
+		{name: "an archive that is gone", change: func(e map[string]any) {
+			e["urls"] = []string{"gone.tgz"}
+		}, reason: v1beta1.NotFoundReason, says: "/gone.tgz"},
+		{name: "an archive at a metadata service", change: func(e map[string]any) {
+			e["urls"] = []string{"http://169.254.169.254/x"}
+		}, reason: v1beta1.InvalidContentReason, says: "refused"},
+		{name: "an archive of another scheme", change: func(e map[string]any) {
+			e["urls"] = []string{"file:///etc/passwd"}
+		}, reason: v1beta1.InvalidContentReason, says: "file"},
+		{name: "an archive in a registry", change: func(e map[string]any) {
+			e["urls"] = []string{"oci://registry.example.com/charts/app:1.0.0"}
+		}, reason: v1beta1.URLInvalidReason, says: "use the URL oci://registry.example.com/charts"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -235,11 +268,15 @@ func TestAnEntryWithoutADigestIsFetched(t *testing.T) {
 func TestCredentialsStayWithTheirHost(t *testing.T) {
 	for _, pass := range []bool{false, true} {
 		var sent atomic.Bool
-		other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { sent.Store(r.Header.Get("Authorization") != "") }))
+		other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			sent.Store(r.Header.Get("Authorization") != "")
+		}))
 		defer other.Close()
 		server := serve(t, servers.ChartOptions{Options: servers.Options{Username: "u", Password: "p"}}, "1.0.0")
-		server.Change("app", "1.0.0", func(e map[string]any) { e["urls"] = []string{other.URL + "/app.tgz"}; delete(e, "digest") })
-		r := open(t, Options{URL: server.URL(), PassCredentials: pass, Credentials: sources.Credentials{Username: "u", Password: "p"}})
+		server.Change("app", "1.0.0",
+			func(e map[string]any) { e["urls"] = []string{other.URL + "/app.tgz"}; delete(e, "digest") })
+		r := open(t,
+			Options{URL: server.URL(), PassCredentials: pass, Credentials: sources.Credentials{Username: "u", Password: "p"}})
 		i, _ := index(t, r)
 		if err := r.FetchChart(t.Context(), i.Versions("app")[0], io.Discard); err != nil {
 			t.Fatal(err)

@@ -28,10 +28,11 @@ func TestValidatorsIdentifyOneIndex(t *testing.T) {
 		"an ETag that is a date, a minute later": {ofDate, date(time.Second), date(-time.Minute), Validators{ETag: ofDate}},
 		"a date of now":                          {"", date(0), date(0), Validators{}},
 		"a date of a moment ago":                 {"", date(59 * time.Second), date(0), Validators{}},
-		"a date of a minute ago":                 {"", date(time.Minute), date(0), Validators{LastModified: date(time.Minute)}},
-		"a date ahead of the server":             {"", date(-time.Hour), date(0), Validators{}},
-		"a date that cannot be read":             {"", "yesterday", date(0), Validators{}},
-		"a server that does not say when it is":  {"", date(time.Hour), "", Validators{}},
+		"a date of a minute ago": {"", date(time.Minute), date(0),
+			Validators{LastModified: date(time.Minute)}},
+		"a date ahead of the server":            {"", date(-time.Hour), date(0), Validators{}},
+		"a date that cannot be read":            {"", "yesterday", date(0), Validators{}},
+		"a server that does not say when it is": {"", date(time.Hour), "", Validators{}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -53,7 +54,9 @@ func TestValidatorsIdentifyOneIndex(t *testing.T) {
 func TestAnIndexThatIsPublishedTwiceWithinASecondIsSeen(t *testing.T) {
 	t.Parallel()
 	published := time.Now()
-	for name, etag := range map[string]string{"by date": "", "by an ETag of the date": `"` + strconv.FormatInt(published.Unix(), 16) + `-1"`} {
+	for name, etag := range map[string]string{
+		"by date": "", "by an ETag of the date": `"` + strconv.FormatInt(published.Unix(), 16) + `-1"`,
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			content := "first!"
@@ -71,7 +74,8 @@ func TestAnIndexThatIsPublishedTwiceWithinASecondIsSeen(t *testing.T) {
 				t.Fatal(err)
 			}
 			content = "second"
-			if _, unchanged, err := r.FetchIndex(t.Context(), have, &second); err != nil || unchanged || second.String() != content {
+			if _, unchanged, err := r.FetchIndex(t.Context(), have, &second); err != nil || unchanged ||
+				second.String() != content {
 				t.Errorf("got %q, unchanged %v, %v", second.String(), unchanged, err)
 			}
 		})

@@ -61,7 +61,8 @@ func TestStrip(t *testing.T) {
 			}
 			var first, second bytes.Buffer
 			archive := packed(t, tt.files...)
-			if err := errors.Join(m.Strip(bytes.NewReader(archive), &first), m.Strip(bytes.NewReader(archive), &second)); err != nil {
+			if err := errors.Join(m.Strip(bytes.NewReader(archive), &first),
+				m.Strip(bytes.NewReader(archive), &second)); err != nil {
 				t.Fatal(err)
 			}
 			if !bytes.Equal(first.Bytes(), second.Bytes()) {
@@ -123,7 +124,8 @@ func TestStripRefusesWhatIsBroken(t *testing.T) {
 		"too large":        gzipped(t, MaxArchive+2),
 		"too many entries": packed(t, slices.Repeat([]string{"a"}, MaxEntries+1)...),
 	} {
-		if err := (Matcher{}).Strip(bytes.NewReader(archive), io.Discard); sources.Reason(err) != v1beta1.InvalidContentReason {
+		if err := (Matcher{}).Strip(bytes.NewReader(archive),
+			io.Discard); sources.Reason(err) != v1beta1.InvalidContentReason {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}

@@ -18,9 +18,12 @@ import (
 )
 
 var tree = []string{
-	"README.md", "a.txt", "app.yaml", "deploy/app.yaml", "deploy/logo.png", "deploy/test/app.yaml", "deploy/test/deep/er/x.yaml",
-	".sourceignore", ".gitignore", "sub/.gitmodules", ".git/config", ".github/workflows/ci.yaml", "x/.github/y", ".flux.yaml", "sub/.flux.yaml",
-	"sub/.sops.yaml", "sub/release.tar.gz", "test/x.yaml", "sub/test/x.yaml", "sub/test.yaml", "sub/a.txt", "a b.txt", "#x", "!y",
+	"README.md", "a.txt", "app.yaml", "deploy/app.yaml", "deploy/logo.png", "deploy/test/app.yaml",
+	"deploy/test/deep/er/x.yaml",
+	".sourceignore", ".gitignore", "sub/.gitmodules", ".git/config", ".github/workflows/ci.yaml", "x/.github/y",
+	".flux.yaml", "sub/.flux.yaml",
+	"sub/.sops.yaml", "sub/release.tar.gz", "test/x.yaml", "sub/test/x.yaml", "sub/test.yaml", "sub/a.txt", "a b.txt",
+	"#x", "!y",
 }
 
 // left returns the files of the tree that are not ignored.
@@ -39,24 +42,39 @@ func TestMatch(t *testing.T) {
 	}{
 		{name: "the defaults", want: []string{
 			"README.md", "a.txt", "app.yaml", "deploy/app.yaml", "deploy/test/app.yaml", "deploy/test/deep/er/x.yaml",
-			".sourceignore", "sub/.flux.yaml", "test/x.yaml", "sub/test/x.yaml", "sub/test.yaml", "sub/a.txt", "a b.txt", "#x", "!y",
+			".sourceignore", "sub/.flux.yaml", "test/x.yaml", "sub/test/x.yaml", "sub/test.yaml", "sub/a.txt", "a b.txt", "#x",
+			"!y",
 		}},
 		{name: "files come on top of the defaults and are for their directory",
-			files: map[string]string{".sourceignore": "# text\n\n*.txt\r\n[#!]*\ntest/\n!.flux.yaml\n", "deploy/.sourceignore": "/test/deep\n!logo.png\n", "x/.sourceignore": "*"},
+			files: map[string]string{
+				".sourceignore":        "# text\n\n*.txt\r\n[#!]*\ntest/\n!.flux.yaml\n",
+				"deploy/.sourceignore": "/test/deep\n!logo.png\n", "x/.sourceignore": "*",
+			},
 			want: []string{
-				"README.md", "app.yaml", "deploy/app.yaml", "deploy/logo.png", ".sourceignore", ".flux.yaml", "sub/.flux.yaml", "sub/test.yaml",
+				"README.md", "app.yaml", "deploy/app.yaml", "deploy/logo.png", ".sourceignore", ".flux.yaml", "sub/.flux.yaml",
+				"sub/test.yaml",
 			}},
 		{name: "the deepest file wins",
-			files: map[string]string{"deploy/test/.sourceignore": "!app.yaml", "deploy/.sourceignore": "*", ".sourceignore": "/*\n!/deploy"},
-			want:  []string{"deploy/test/app.yaml"}},
-		{name: "spec.ignore counts instead of files and defaults", spec: text("/*\n!/deploy\n"), files: map[string]string{".sourceignore": "*.yaml"},
-			want: []string{"deploy/app.yaml", "deploy/logo.png", "deploy/test/app.yaml", "deploy/test/deep/er/x.yaml"}},
-		{name: "an empty spec.ignore leaves out version control alone", spec: text(""), files: map[string]string{".sourceignore": "*"},
+			files: map[string]string{
+				"deploy/test/.sourceignore": "!app.yaml", "deploy/.sourceignore": "*", ".sourceignore": "/*\n!/deploy",
+			},
+			want: []string{"deploy/test/app.yaml"}},
+		{name: "spec.ignore counts instead of files and defaults", spec: text("/*\n!/deploy\n"),
+			files: map[string]string{".sourceignore": "*.yaml"},
+			want:  []string{"deploy/app.yaml", "deploy/logo.png", "deploy/test/app.yaml", "deploy/test/deep/er/x.yaml"}},
+		{name: "an empty spec.ignore leaves out version control alone", spec: text(""),
+			files: map[string]string{".sourceignore": "*"},
 			want: slices.DeleteFunc(slices.Clone(tree), func(s string) bool {
 				return slices.Contains([]string{".gitignore", "sub/.gitmodules", ".git/config"}, s)
 			})},
-		{name: "what version control leaves out can be taken back", spec: text("*\n!.gitmodules"), want: []string{"sub/.gitmodules"}},
-		{name: "two stars behind the first slash are everything", spec: text("/**\n!app.yaml"), want: []string{"app.yaml", "deploy/app.yaml", "deploy/test/app.yaml"}},
+		{
+			name: "what version control leaves out can be taken back", spec: text("*\n!.gitmodules"),
+			want: []string{"sub/.gitmodules"},
+		},
+		{
+			name: "two stars behind the first slash are everything", spec: text("/**\n!app.yaml"),
+			want: []string{"app.yaml", "deploy/app.yaml", "deploy/test/app.yaml"},
+		},
 		{name: "a byte order mark is no part of a pattern", spec: text("\ufeff*\n!/a.txt"), want: []string{"a.txt"}},
 	}
 	for _, test := range tests {
@@ -91,11 +109,14 @@ func TestPatternsAreGits(t *testing.T) {
 	git(t, dir, "", "init", "--quiet")
 	names := slices.DeleteFunc(slices.Clone(tree), func(name string) bool { return strings.HasPrefix(name, ".git/") })
 	for _, patterns := range []string{
-		"*.txt", "/*.txt", "test", "test/", "/test", "deploy/test", "deploy/*", "deploy/*/app.yaml", "**/test/", "deploy/**", "deploy/**/x.yaml",
-		"/**", "**", "a b.txt", "a b.txt   ", "a\\ b.txt", "\\#x", "\\!y", "[ab]*", "?.txt", "a**xt", "sub/t**t.yaml", "*.yaml\n!/app.yaml", "", "#x", "!x", "/",
+		"*.txt", "/*.txt", "test", "test/", "/test", "deploy/test", "deploy/*", "deploy/*/app.yaml", "**/test/", "deploy/**",
+		"deploy/**/x.yaml",
+		"/**", "**", "a b.txt", "a b.txt   ", "a\\ b.txt", "\\#x", "\\!y", "[ab]*", "?.txt", "a**xt", "sub/t**t.yaml",
+		"*.yaml\n!/app.yaml", "", "#x", "!x", "/",
 	} {
 		write(t, filepath.Join(dir, ".gitignore"), patterns+"\n")
-		out := git(t, dir, strings.Join(names, "\n")+"\n", "-c", "core.quotepath=off", "-c", "core.excludesfile=/dev/null", "check-ignore", "--no-index", "--stdin")
+		out := git(t, dir, strings.Join(names, "\n")+"\n", "-c", "core.quotepath=off", "-c", "core.excludesfile=/dev/null",
+			"check-ignore", "--no-index", "--stdin")
 		ignored := strings.Split(strings.TrimSpace(out), "\n")
 		r := &reader{}
 		if problem := r.read(patterns, nil); problem != "" {

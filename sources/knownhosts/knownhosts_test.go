@@ -81,13 +81,19 @@ func TestMarkedLines(t *testing.T) {
 		says       string
 	}{
 		{"the second key of a type", is("", "git.example.com", first) + is("", "git.example.com", second), second, ""},
-		{"another key", is("", "git.example.com", first), second, "the host key has changed, or the connection is intercepted"},
+		{
+			"another key", is("", "git.example.com", first), second,
+			"the host key has changed, or the connection is intercepted",
+		},
 		{"no key", is("", "other.example.com", first), first, "known_hosts has no key of git.example.com:22"},
 		{"a revoked key", is("@revoked ", "*", first) + is("", "git.example.com", first), first, "which known_hosts revokes"},
 		{"another revoked key", is("@revoked ", "*", second) + is("", "git.example.com", first), first, ""},
 		{"an authority", is("", "git.example.com", first) + is("@cert-authority ", "*.example.com", second), first,
 			"line 2 names a certificate authority"},
-		{"the authority of another host", is("", "git.example.com", first) + is("@cert-authority ", "*.example.org", second), first, ""},
+		{
+			"the authority of another host", is("", "git.example.com", first) + is("@cert-authority ", "*.example.org", second),
+			first, "",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			hosts, err := Parse([]byte(tt.text))

@@ -43,7 +43,8 @@ func manifests(t *testing.T) pushed {
 		t.Fatal(err)
 	}
 	p.chartDescriptor = d
-	if p.blob, err = servers.PushBlob(t.Context(), repo, "application/vnd.cncf.helm.chart.provenance.v1.prov", []byte("signature")); err != nil {
+	if p.blob, err = servers.PushBlob(t.Context(), repo, "application/vnd.cncf.helm.chart.provenance.v1.prov",
+		[]byte("signature")); err != nil {
 		t.Fatal(err)
 	}
 	return p
@@ -63,7 +64,9 @@ func (p pushed) put(t *testing.T, mediaType string, m any) string {
 }
 
 func index(children ...ocispec.Descriptor) ocispec.Index {
-	return ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex, Manifests: children}
+	return ocispec.Index{
+		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex, Manifests: children,
+	}
 }
 
 // image stores an image beside the chart.
@@ -103,20 +106,58 @@ func TestManifests(t *testing.T) {
 		limits    Limits
 		says      string // of the failure, "" for a chart
 	}{
-		{name: "the chart is found behind its signature", content: with(func(m *ocispec.Manifest) { m.Layers = []ocispec.Descriptor{p.blob, m.Layers[0]} })},
-		{name: "the first charts' media type is known", content: with(func(m *ocispec.Manifest) { m.Layers[0].MediaType = LegacyChartMediaType })},
-		{name: "an index that names its chart is followed", mediaType: ocispec.MediaTypeImageIndex, content: index(imageDescriptor, typed)},
-		{name: "an index that does not say what is in it is looked into", mediaType: ocispec.MediaTypeImageIndex, content: index(imageDescriptor, p.chartDescriptor)},
-		{name: "an index without a chart is none", mediaType: ocispec.MediaTypeImageIndex, content: index(imageDescriptor), says: "not a helm chart: it is an index with 0 charts"},
-		{name: "an index with two charts is none", mediaType: ocispec.MediaTypeImageIndex, content: index(typed, typed), says: "not a helm chart: it is an index of 2 manifests"},
-		{name: "an index of nothing is none", mediaType: ocispec.MediaTypeImageIndex, content: index(), says: "not a helm chart"},
-		{name: "an image is no chart", content: image, says: `not a helm chart: its config is "application/vnd.oci.image.config.v1+json"`},
-		{name: "a chart without an archive is none", content: with(func(m *ocispec.Manifest) { m.Layers = []ocispec.Descriptor{p.blob} }), says: "it has no layer of type"},
-		{name: "a chart with two archives is none", content: with(func(m *ocispec.Manifest) { m.Layers = append(m.Layers, m.Layers[0]) }), says: "it has 2 chart archives"},
-		{name: "an archive above the limit is refused before it is fetched", content: p.chart, limits: Limits{Chart: 10}, says: "more than the 10 that are allowed"},
-		{name: "a manifest above the limit is refused", content: p.chart, limits: Limits{Manifest: 10}, says: "10 bytes that are allowed"},
-		{name: "a config that is no chart's", content: with(func(m *ocispec.Manifest) { m.Config = p.blob; m.Config.MediaType = ConfigMediaType }), says: "its config is not a chart's"},
-		{name: "a config of another size than it has", content: with(func(m *ocispec.Manifest) { m.Config.Size++ }), says: "Content-Length"},
+		{name: "the chart is found behind its signature", content: with(func(m *ocispec.Manifest) {
+			m.Layers = []ocispec.Descriptor{p.blob, m.Layers[0]}
+		})},
+		{name: "the first charts' media type is known", content: with(func(m *ocispec.Manifest) {
+			m.Layers[0].MediaType = LegacyChartMediaType
+		})},
+		{
+			name: "an index that names its chart is followed", mediaType: ocispec.MediaTypeImageIndex,
+			content: index(imageDescriptor, typed),
+		},
+		{
+			name: "an index that does not say what is in it is looked into", mediaType: ocispec.MediaTypeImageIndex,
+			content: index(imageDescriptor, p.chartDescriptor),
+		},
+		{
+			name: "an index without a chart is none", mediaType: ocispec.MediaTypeImageIndex, content: index(imageDescriptor),
+			says: "not a helm chart: it is an index with 0 charts",
+		},
+		{
+			name: "an index with two charts is none", mediaType: ocispec.MediaTypeImageIndex, content: index(typed, typed),
+			says: "not a helm chart: it is an index of 2 manifests",
+		},
+		{
+			name: "an index of nothing is none", mediaType: ocispec.MediaTypeImageIndex, content: index(),
+			says: "not a helm chart",
+		},
+		{
+			name: "an image is no chart", content: image,
+			says: `not a helm chart: its config is "application/vnd.oci.image.config.v1+json"`,
+		},
+		{name: "a chart without an archive is none", content: with(func(m *ocispec.Manifest) {
+			m.Layers = []ocispec.Descriptor{p.blob}
+		}), says: "it has no layer of type"},
+		{name: "a chart with two archives is none", content: with(func(m *ocispec.Manifest) {
+			m.Layers = append(m.Layers, m.Layers[0])
+		}), says: "it has 2 chart archives"},
+		{
+			name: "an archive above the limit is refused before it is fetched", content: p.chart, limits: Limits{Chart: 10},
+			says: "more than the 10 that are allowed",
+		},
+		{
+			name: "a manifest above the limit is refused", content: p.chart, limits: Limits{Manifest: 10},
+			says: "10 bytes that are allowed",
+		},
+		{
+			name:    "a config that is no chart's",
+			content: with(func(m *ocispec.Manifest) { m.Config = p.blob; m.Config.MediaType = ConfigMediaType }),
+			says:    "its config is not a chart's",
+		},
+		{name: "a config of another size than it has", content: with(func(m *ocispec.Manifest) {
+			m.Config.Size++
+		}), says: "Content-Length"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -135,7 +176,8 @@ func TestManifests(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if chart.Name != "app" || chart.Version != "1.0.0" || chart.Digest != digest || chart.Archive != p.chart.Layers[0].Digest.String() {
+			if chart.Name != "app" || chart.Version != "1.0.0" || chart.Digest != digest ||
+				chart.Archive != p.chart.Layers[0].Digest.String() {
 				t.Errorf("got %+v", chart)
 			}
 		})

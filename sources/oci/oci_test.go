@@ -33,7 +33,8 @@ func serve(t *testing.T, o servers.Options) *servers.RegistryServer {
 func push(t *testing.T, server *servers.RegistryServer, version string) (digest string, archive []byte) {
 	t.Helper()
 	archive, err := servers.BuildChart(map[string]string{
-		"Chart.yaml": "apiVersion: v2\nname: app\nversion: " + version + "\nkubeVersion: '>=1.20.0-0'\nappVersion: \"7\"\ndeprecated: true\n",
+		"Chart.yaml": "apiVersion: v2\nname: app\nversion: " + version +
+			"\nkubeVersion: '>=1.20.0-0'\nappVersion: \"7\"\ndeprecated: true\n",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +97,9 @@ func TestAChartIsFoundAndFetched(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if _, _, err := s.For(store.Holder{}).Put(t.Context(), chart.Archive, func(w io.Writer) error { return r.FetchArchive(t.Context(), chart, w) }); err != nil {
+	if _, _, err := s.For(store.Holder{}).Put(t.Context(), chart.Archive, func(w io.Writer) error {
+		return r.FetchArchive(t.Context(), chart, w)
+	}); err != nil {
 		t.Fatal(err)
 	}
 	// One request to be asked for credentials, then the tag list, the manifest, the config and the archive.
@@ -151,15 +154,39 @@ func TestFailuresOfARegistry(t *testing.T) {
 		requests int // for one tag list; 0 does not count
 		says     []string
 	}{
-		{name: "no credentials", server: private, reason: v1beta1.AuthenticationFailedReason, requests: 1, says: []string{"/charts/app", "wants credentials"}},
-		{name: "wrong credentials", server: private, change: func(o *Options) { o.Credentials = sources.Credentials{Username: "u", Password: "hunter2"} }, reason: v1beta1.AuthenticationFailedReason, requests: 2, says: []string{"/charts/app", "401"}},
-		{name: "an unknown repository", change: func(o *Options) { o.Repository += "-other" }, reason: v1beta1.NotFoundReason, says: []string{"/charts/app-other", "not known to registry"}},
-		{name: "nothing listens", change: func(o *Options) { o.Repository = "127.0.0.1:1/charts/app" }, reason: v1beta1.FetchFailedReason, says: []string{"registry 127.0.0.1:1 cannot be reached: connection refused"}},
-		{name: "a registry that asks for a pause", server: answer(429, "Retry-After", "21"), reason: v1beta1.FetchFailedReason, after: 21 * time.Second, requests: 1, says: []string{"429"}},
-		{name: "a registry that is busy is asked three times", server: answer(503, "X", ""), reason: v1beta1.FetchFailedReason, requests: 3, says: []string{"503"}},
-		{name: "a redirect to a metadata service", server: answer(302, "Location", "http://169.254.169.254/latest"), reason: v1beta1.URLInvalidReason, requests: 1, says: []string{"refused"}},
-		{name: "a token service at a metadata service", server: answer(401, "WWW-Authenticate", `Bearer realm="http://169.254.169.254/token",service="x"`), reason: v1beta1.FetchFailedReason, requests: 1, says: []string{"169.254.0.0/16"}},
-		{name: "HTTPS that is not spoken", change: func(o *Options) { o.PlainHTTP = false }, reason: v1beta1.FetchFailedReason, says: []string{"HTTP response to HTTPS client"}},
+		{
+			name: "no credentials", server: private, reason: v1beta1.AuthenticationFailedReason, requests: 1,
+			says: []string{"/charts/app", "wants credentials"},
+		},
+		{name: "wrong credentials", server: private, change: func(o *Options) {
+			o.Credentials = sources.Credentials{Username: "u", Password: "hunter2"}
+		}, reason: v1beta1.AuthenticationFailedReason, requests: 2, says: []string{"/charts/app", "401"}},
+		{name: "an unknown repository", change: func(o *Options) {
+			o.Repository += "-other"
+		}, reason: v1beta1.NotFoundReason, says: []string{"/charts/app-other", "not known to registry"}},
+		{name: "nothing listens", change: func(o *Options) {
+			o.Repository = "127.0.0.1:1/charts/app"
+		}, reason: v1beta1.FetchFailedReason, says: []string{"registry 127.0.0.1:1 cannot be reached: connection refused"}},
+		{
+			name: "a registry that asks for a pause", server: answer(429, "Retry-After", "21"),
+			reason: v1beta1.FetchFailedReason, after: 21 * time.Second, requests: 1, says: []string{"429"},
+		},
+		{
+			name: "a registry that is busy is asked three times", server: answer(503, "X", ""),
+			reason: v1beta1.FetchFailedReason, requests: 3, says: []string{"503"},
+		},
+		{
+			name: "a redirect to a metadata service", server: answer(302, "Location", "http://169.254.169.254/latest"),
+			reason: v1beta1.URLInvalidReason, requests: 1, says: []string{"refused"},
+		},
+		{
+			name:   "a token service at a metadata service",
+			server: answer(401, "WWW-Authenticate", `Bearer realm="http://169.254.169.254/token",service="x"`),
+			reason: v1beta1.FetchFailedReason, requests: 1, says: []string{"169.254.0.0/16"},
+		},
+		{name: "HTTPS that is not spoken", change: func(o *Options) {
+			o.PlainHTTP = false
+		}, reason: v1beta1.FetchFailedReason, says: []string{"HTTP response to HTTPS client"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -181,14 +208,16 @@ func TestATokenServiceOnLoopback(t *testing.T) {
 	server = serve(t, servers.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
 		switch {
 		case r.URL.Path == "/token":
-			if user, password, _ := r.BasicAuth(); user != "u" || password != "p" || r.URL.Query().Get("scope") != "repository:charts/app:pull" {
+			if user, password, _ := r.BasicAuth(); user != "u" || password != "p" ||
+				r.URL.Query().Get("scope") != "repository:charts/app:pull" {
 				w.WriteHeader(http.StatusUnauthorized)
 				return true
 			}
 			_, _ = io.WriteString(w, `{"token":"t0ken"}`)
 			return true
 		case r.Header.Get("Authorization") != "Bearer t0ken":
-			w.Header().Set("WWW-Authenticate", `Bearer realm="http://localhost:`+portOf(server.Host())+`/token",service="registry"`)
+			w.Header().Set("WWW-Authenticate",
+				`Bearer realm="http://localhost:`+portOf(server.Host())+`/token",service="registry"`)
 			w.WriteHeader(http.StatusUnauthorized)
 			return true
 		}
@@ -216,7 +245,8 @@ func TestTokensAreNotSharedAcrossProxies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	direct, proxied := network.Client(transport.Options{}), network.Client(transport.Options{ProxyURL: proxy, Tenant: "mallory"})
+	direct, proxied := network.Client(transport.Options{}), network.Client(
+		transport.Options{ProxyURL: proxy, Tenant: "mallory"})
 	own := tokens("registry.example", Options{}, transport.Way(direct))
 	if own == tokens("registry.example", Options{}, transport.Way(proxied)) {
 		t.Error("the tokens of a proxy are those of all")
@@ -224,7 +254,8 @@ func TestTokensAreNotSharedAcrossProxies(t *testing.T) {
 	if own != tokens("registry.example", Options{}, transport.Way(network.Client(transport.Options{Tenant: "other"}))) {
 		t.Error("who reaches the registry in the same way signs in again")
 	}
-	if unknown := tokens("registry.example", Options{}, ""); unknown == own || unknown == tokens("registry.example", Options{}, "") {
+	if unknown := tokens("registry.example", Options{}, ""); unknown == own ||
+		unknown == tokens("registry.example", Options{}, "") {
 		t.Error("a client that nobody knows the way of shares tokens")
 	}
 }
@@ -262,7 +293,10 @@ func TestResolve(t *testing.T) {
 }
 
 func TestRepositoriesThatCannotBeUsed(t *testing.T) {
-	for _, name := range []string{"", "host", "oci://host/x", "host/x:1.0.0", "host/x@sha256:" + strings.Repeat("0", 64), "host/UPPER", "u:hunter2@host/x", "169.254.169.254/x", "host/../x"} {
+	for _, name := range []string{
+		"", "host", "oci://host/x", "host/x:1.0.0", "host/x@sha256:" + strings.Repeat("0", 64), "host/UPPER",
+		"u:hunter2@host/x", "169.254.169.254/x", "host/../x",
+	} {
 		_, err := New(Options{Repository: name})
 		if e := check.Failure(t, err, v1beta1.URLInvalidReason); e.Retryable() || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%q: %v", name, err)
@@ -275,7 +309,10 @@ func TestSigningInIsPaidOnce(t *testing.T) {
 	t.Parallel()
 	server := serve(t, servers.Options{})
 	push(t, server, "1.0.0")
-	guarded := serve(t, servers.Options{Username: "u", Password: "hunter2", Intercept: func(http.ResponseWriter, *http.Request) bool { return false }})
+	guarded := serve(t,
+		servers.Options{Username: "u", Password: "hunter2", Intercept: func(http.ResponseWriter, *http.Request) bool {
+			return false
+		}})
 	signIn := func(password string) func(*Options) {
 		return func(o *Options) { o.Credentials = sources.Credentials{Username: "u", Password: password} }
 	}

@@ -18,7 +18,8 @@ var small = Bounds{Total: 100, Share: 60}
 
 func sized(namespace, key string, size int64) Item[int64] {
 	return Item[int64]{
-		Namespace: namespace, Key: key, Most: func() (int64, error) { return size, nil }, Make: func() (int64, error) { return size, nil },
+		Namespace: namespace, Key: key, Most: func() (int64, error) { return size, nil },
+		Make: func() (int64, error) { return size, nil },
 		Size: func(n int64) int64 { return n },
 	}
 }

@@ -83,7 +83,8 @@ func TestAFileGoesWithTheLastClaim(t *testing.T) {
 	if removed, freed, err := s.Collect(nil, now.Add(-time.Hour)); removed != 1 || freed != 7 || err != nil {
 		t.Errorf("%d files of %d bytes are removed, %v", removed, freed, err)
 	}
-	if own, total := s.Used("apps"); own != 0 || total != 0 || files(t, s, blobsDir) != 0 || files(t, s, filepath.Join(claimsDir, "apps")) != 0 {
+	if own, total := s.Used("apps"); own != 0 || total != 0 || files(t, s, blobsDir) != 0 ||
+		files(t, s, filepath.Join(claimsDir, "apps")) != 0 {
 		t.Errorf("%d of %d bytes are left", own, total)
 	}
 }

@@ -13,7 +13,8 @@ import (
 // inChild marks the process whose files cannot grow.
 const inChild = "STORE_TEST_FULL"
 
-// A disk that takes no more costs nothing that is there: a process of its own, in which files cannot grow, stands for it.
+// A disk that takes no more costs nothing that is there: a process of its own, in which files cannot grow, stands for
+// it.
 func TestAFullDiskLosesNothing(t *testing.T) {
 	if os.Getenv(inChild) != "" {
 		fill(t, "cache")
@@ -44,7 +45,8 @@ func fill(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	large := strings.Repeat("x", 1<<20)
-	if _, _, err := s.For(apps).Put(t.Context(), "", text(large)); err == nil || !strings.Contains(err.Error(), "writing to the cache") {
+	if _, _, err := s.For(apps).Put(t.Context(), "", text(large)); err == nil ||
+		!strings.Contains(err.Error(), "writing to the cache") {
 		t.Errorf("writing to a full disk: %v", err)
 	}
 	if err := s.Bind("shelf", large); err == nil {

@@ -107,7 +107,10 @@ func TestPutKeepsNothingOfAFailure(t *testing.T) {
 	}{
 		{name: "other content than wanted", want: digestOf("a"), write: text("b"), reason: v1beta1.InvalidContentReason},
 		{name: "a digest of another kind", want: "md5:abc", write: text("b"), reason: v1beta1.InvalidContentReason},
-		{name: "a transfer that breaks off", write: func(w io.Writer) error { _ = text("half")(w); return broken }, reason: v1beta1.FetchFailedReason, is: broken},
+		{
+			name: "a transfer that breaks off", write: func(w io.Writer) error { _ = text("half")(w); return broken },
+			reason: v1beta1.FetchFailedReason, is: broken,
+		},
 		{name: "a cancelled context", ended: true, write: text("x"), is: context.Canceled},
 	}
 	for _, test := range tests {

@@ -85,7 +85,10 @@ func TestCertificates(t *testing.T) {
 		{"an expired certificate", expired, Options{CA: ca.PEM}, "", "expired"},
 		{"a client certificate", mutual, Options{CA: ca.PEM, Cert: cert, Key: key}, "leaf", ""},
 		{"no client certificate", mutual, Options{CA: ca.PEM}, "", "certificate required"},
-		{"a client certificate of another authority", mutual, Options{CA: ca.PEM, Cert: foreignCert, Key: foreignKey}, "", "certificate"},
+		{
+			"a client certificate of another authority", mutual, Options{CA: ca.PEM, Cert: foreignCert, Key: foreignKey}, "",
+			"certificate",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -99,7 +102,8 @@ func TestCertificates(t *testing.T) {
 		})
 	}
 	for name, o := range map[string]Options{
-		"no CA": {CA: []byte("hunter2")}, "no pair": {Cert: cert, Key: foreignKey}, "half a pair": {Cert: cert}, "no key": {Cert: cert, Key: []byte("hunter2")},
+		"no CA": {CA: []byte("hunter2")}, "no pair": {Cert: cert, Key: foreignKey}, "half a pair": {Cert: cert},
+		"no key": {Cert: cert, Key: []byte("hunter2")},
 	} {
 		if err := o.Check(); err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", name, err)
@@ -159,7 +163,8 @@ func TestPools(t *testing.T) {
 	if pool(Options{CA: ca.PEM}) != pool(Options{CA: bytes.Clone(ca.PEM)}) {
 		t.Error("equal options do not share")
 	}
-	if pool(Options{CA: ca.PEM}) == pool(Options{CA: ca.PEM, Cert: cert, Key: key}) || pool(Options{}) == pool(Options{Proxy: true}) {
+	if pool(Options{CA: ca.PEM}) == pool(Options{CA: ca.PEM, Cert: cert, Key: key}) ||
+		pool(Options{}) == pool(Options{Proxy: true}) {
 		t.Error("different options share")
 	}
 }

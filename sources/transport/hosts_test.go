@@ -47,7 +47,8 @@ func TestAHostIsLeftAlone(t *testing.T) {
 	for _, tenant := range []string{"a", "b", "c"} {
 		err := visit(t, network.Client(Options{Tenant: tenant}), busy)
 		var failed *sources.Error
-		if !errors.As(err, &failed) || failed.RetryAfter() <= 0 || failed.RetryAfter() > maxTruce || !strings.Contains(err.Error(), "asked to be left alone") {
+		if !errors.As(err, &failed) || failed.RetryAfter() <= 0 || failed.RetryAfter() > maxTruce ||
+			!strings.Contains(err.Error(), "asked to be left alone") {
 			t.Errorf("%s: got %v", tenant, err)
 		}
 	}
@@ -73,7 +74,9 @@ func TestATruceCountsOnlyForTheWayItWasHeardOn(t *testing.T) {
 		silenced bool // by the host itself, for every client
 		attacker func(*Network) *http.Client
 	}{
-		{"a proxy of its own", false, func(n *Network) *http.Client { return n.Client(Options{Tenant: "mallory", ProxyURL: through}) }},
+		{"a proxy of its own", false, func(n *Network) *http.Client {
+			return n.Client(Options{Tenant: "mallory", ProxyURL: through})
+		}},
 		{"a CA of its own", true, func(n *Network) *http.Client { return n.Client(Options{Tenant: "mallory", CA: ca}) }},
 		{"a credential of its own", true, func(n *Network) *http.Client {
 			return As(n.Client(Options{Tenant: "mallory"}), sources.Credentials{Username: "mallory", Password: secret})
@@ -170,7 +173,8 @@ func TestHostsWithATruceAreForgottenLast(t *testing.T) {
 	t.Parallel()
 	known, now := newHosts(), time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	first := hostKey{31: 1}
-	known.of(first, "a", now).heed(&http.Response{StatusCode: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"60"}}}, now)
+	known.of(first, "a",
+		now).heed(&http.Response{StatusCode: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"60"}}}, now)
 	for n := range 2 * maxHostsEach {
 		known.of(hostKey{byte(n), byte(n >> 8)}, "a", now)
 	}

@@ -30,7 +30,8 @@ func TestAddressesOfANetwork(t *testing.T) {
 		Allow: prefixes("10.96.7.0/24", "127.0.0.7/32", "169.254.0.0/16"),
 	}
 	for _, refused := range []string{
-		"127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1", "10.96.0.1", "10.111.255.255", "::ffff:10.96.0.1", "fd00:10::1", "64:ff9b::7f00:1",
+		"127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1", "10.96.0.1", "10.111.255.255", "::ffff:10.96.0.1", "fd00:10::1",
+		"64:ff9b::7f00:1",
 		"64:ff9b::a60:1", "2002:7f00:1::1", "169.254.169.254",
 	} {
 		if err := rules.Check(netip.MustParseAddr(refused)); !errors.Is(err, egress.ErrRefused) {
@@ -72,8 +73,10 @@ func TestLoopbackIsRefusedOnEveryWay(t *testing.T) {
 		"a SOCKS proxy": func(n *Network) error {
 			return visit(t, n.Client(proxied(strings.Replace(named, "http", "socks5", 1))), "http://host.example")
 		},
-		"what a proxy sends": func(n *Network) error { return visit(t, n.Client(proxied("http://192.0.2.1:3128")), server.URL) },
-		"a bare client":      func(n *Network) error { return visit(t, Bare(n.Client(Options{})), named) },
+		"what a proxy sends": func(n *Network) error {
+			return visit(t, n.Client(proxied("http://192.0.2.1:3128")), server.URL)
+		},
+		"a bare client": func(n *Network) error { return visit(t, Bare(n.Client(Options{})), named) },
 		"another protocol": func(n *Network) error {
 			conn, err := n.DialContext(t.Context(), "tcp", strings.TrimPrefix(named, "http://"))
 			if err == nil {
@@ -82,7 +85,8 @@ func TestLoopbackIsRefusedOnEveryWay(t *testing.T) {
 			return err
 		},
 	} {
-		if err := ask(strict); !errors.Is(err, egress.ErrRefused) || !strings.Contains(err.Error(), "--refuse-loopback-upstreams") {
+		if err := ask(strict); !errors.Is(err, egress.ErrRefused) ||
+			!strings.Contains(err.Error(), "--refuse-loopback-upstreams") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -90,9 +94,10 @@ func TestLoopbackIsRefusedOnEveryWay(t *testing.T) {
 		t.Errorf("the server was asked %d times", asked.Load())
 	}
 	for name, rules := range map[string]egress.Rules{
-		"nothing is refused":   {},
-		"the name is allowed":  {RefuseLoopback: true, AllowHosts: []string{"LOCALHOST"}},
-		"the range is allowed": {RefuseLoopback: true, Refuse: prefixes("127.0.0.0/8"), Allow: prefixes("127.0.0.1/32", "::1/128")},
+		"nothing is refused":  {},
+		"the name is allowed": {RefuseLoopback: true, AllowHosts: []string{"LOCALHOST"}},
+		"the range is allowed": {RefuseLoopback: true, Refuse: prefixes("127.0.0.0/8"),
+			Allow: prefixes("127.0.0.1/32", "::1/128")},
 	} {
 		if err := visit(t, NewNetwork(rules).Client(Options{}), named); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -107,13 +112,15 @@ func TestLoopbackIsRefusedOnEveryWay(t *testing.T) {
 func TestAnAllowedHostIsNoWayToMetadata(t *testing.T) {
 	t.Parallel()
 	rules := egress.Rules{RefuseLoopback: true, AllowHosts: []string{"inside.example"}}
-	if err := rules.CheckDialled("inside.example", net.JoinHostPort("169.254.169.254", "80")); !errors.Is(err, egress.ErrRefused) {
+	if err := rules.CheckDialled("inside.example", net.JoinHostPort("169.254.169.254", "80")); !errors.Is(err,
+		egress.ErrRefused) {
 		t.Errorf("got %v", err)
 	}
 	if err := rules.CheckDialled("inside.example.", net.JoinHostPort("127.0.0.1", "80")); err != nil {
 		t.Error(err)
 	}
-	if err := rules.CheckDialled("other.example", net.JoinHostPort("127.0.0.1", "80")); !errors.Is(err, egress.ErrRefused) {
+	if err := rules.CheckDialled("other.example", net.JoinHostPort("127.0.0.1", "80")); !errors.Is(err,
+		egress.ErrRefused) {
 		t.Errorf("got %v", err)
 	}
 }

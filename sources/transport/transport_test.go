@@ -59,7 +59,8 @@ func TestParseURL(t *testing.T) {
 		}
 	}
 	for _, raw := range []string{
-		"", "host/x", "ftp://host/x", "https://", "https://:443/x", "https://u:" + secret + "@host/x", "https://" + secret + "@host",
+		"", "host/x", "ftp://host/x", "https://", "https://:443/x", "https://u:" + secret + "@host/x",
+		"https://" + secret + "@host",
 		"https://host/#f", "http://169.254.169.254/", "https://u:" + secret + "@host:bad port/", "https://host/%zz" + secret,
 	} {
 		_, err := ParseURL(raw, "https", "http")
@@ -152,7 +153,9 @@ func TestRedirects(t *testing.T) {
 }
 
 func TestTLS(t *testing.T) {
-	plain := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the redirect to http was followed") }))
+	plain := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		t.Error("the redirect to http was followed")
+	}))
 	defer plain.Close()
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/down" {
@@ -167,7 +170,8 @@ func TestTLS(t *testing.T) {
 	if _, err := get(t, New(Options{CA: ca}), server.URL, false); err != nil {
 		t.Errorf("a trusted certificate: %v", err)
 	}
-	if _, err := get(t, New(Options{CA: ca}), server.URL+"/down", false); err == nil || !strings.Contains(err.Error(), "from https to http") {
+	if _, err := get(t, New(Options{CA: ca}), server.URL+"/down", false); err == nil ||
+		!strings.Contains(err.Error(), "from https to http") {
 		t.Errorf("a redirect to http: %v", err)
 	}
 	if CheckCA(ca) != nil || CheckCA([]byte("x")) == nil {
@@ -272,7 +276,8 @@ func TestRetryAfter(t *testing.T) {
 func TestStatus(t *testing.T) {
 	for code, want := range map[int]string{
 		401: v1beta1.AuthenticationFailedReason, 403: v1beta1.AuthenticationFailedReason, 404: v1beta1.NotFoundReason,
-		410: v1beta1.NotFoundReason, 429: v1beta1.FetchFailedReason, 500: v1beta1.FetchFailedReason, 418: v1beta1.FetchFailedReason,
+		410: v1beta1.NotFoundReason, 429: v1beta1.FetchFailedReason, 500: v1beta1.FetchFailedReason,
+		418: v1beta1.FetchFailedReason,
 	} {
 		e := Status(&http.Response{StatusCode: code, Header: http.Header{"Retry-After": {"5"}}}, "asking")
 		if e.Reason() != want || !e.Retryable() || (e.RetryAfter() != 0) != (code == 429 || code == 403) {
@@ -283,9 +288,14 @@ func TestStatus(t *testing.T) {
 
 func TestMessagesHoldNoSecrets(t *testing.T) {
 	c := sources.Credentials{Username: "robot", Password: secret}
-	raw := fmt.Errorf("x: %w", &url.Error{Op: "Get", URL: "https://u:" + secret + "@host/path?X-Amz-Signature=" + secret + "#" + secret, Err: errors.New("proxy said " + secret + " and cm9ib3Q6aHVudGVyMmh1bnRlcjI=\x00\n\tend")})
+	raw := fmt.Errorf("x: %w",
+		&url.Error{
+			Op: "Get", URL: "https://u:" + secret + "@host/path?X-Amz-Signature=" + secret + "#" + secret,
+			Err: errors.New("proxy said " + secret + " and cm9ib3Q6aHVudGVyMmh1bnRlcjI=\x00\n\tend"),
+		})
 	shown := Redact(raw, c)
-	if text := shown.Error(); strings.Contains(text, secret) || strings.Contains(text, "cm9ib3Q6") || strings.ContainsAny(text, "\n\x00") ||
+	if text := shown.Error(); strings.Contains(text, secret) || strings.Contains(text, "cm9ib3Q6") ||
+		strings.ContainsAny(text, "\n\x00") ||
 		!strings.Contains(text, "https://host/…") {
 		t.Errorf("got %q", text)
 	}

@@ -67,18 +67,20 @@ func TestProvenance(t *testing.T) {
 		chart Packaged
 		file  []byte
 	}{
-		"none of the keys team.asc":        {chart, foreign},
-		"no text signed with PGP":          {chart, []byte("files: {}\n")},
-		`about chart "web" "1.1.0"`:        {chart, otherFile},
-		`about chart "web" "1.0.0"`:        {renamed, file},
-		"about other bytes than ":          {changed, file},
-		"the signature does not fit":       {chart, bytes.Replace(file, []byte("version: 1.0.0"), []byte("version: 1.0.1"), 1)},
+		"none of the keys team.asc": {chart, foreign},
+		"no text signed with PGP":   {chart, []byte("files: {}\n")},
+		`about chart "web" "1.1.0"`: {chart, otherFile},
+		`about chart "web" "1.0.0"`: {renamed, file},
+		"about other bytes than ":   {changed, file},
+		"the signature does not fit": {chart,
+			bytes.Replace(file, []byte("version: 1.0.0"), []byte("version: 1.0.1"), 1)},
 		"more than 1048576 bytes":          {chart, append(bytes.Repeat([]byte(" "), MaxProvenance), file...)},
 		"no text signed with PGP or empty": {},
 	} {
 		says, _, _ = strings.Cut(says, " or empty")
 		by, err := ring.Check(c.chart, c.file)
-		if by != "" || err == nil || !strings.Contains(err.Error(), says) || sources.Reason(err) != v1beta1.VerificationFailedReason {
+		if by != "" || err == nil || !strings.Contains(err.Error(), says) ||
+			sources.Reason(err) != v1beta1.VerificationFailedReason {
 			t.Errorf("want %q: by %q, %v", says, by, err)
 		}
 	}
@@ -90,7 +92,8 @@ func TestKeyringsThatCannotBeRead(t *testing.T) {
 		`the key "a.asc" of the`: {"a.asc": []byte("hidden")},
 		`the key "a.gpg" of the`: {"a.gpg": nil},
 	} {
-		if _, err := ReadKeyring(data); err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "hidden") {
+		if _, err := ReadKeyring(data); err == nil || !strings.Contains(err.Error(), says) ||
+			strings.Contains(err.Error(), "hidden") {
 			t.Errorf("want %q: %v", says, err)
 		}
 	}
@@ -105,7 +108,8 @@ func FuzzProvenance(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add([]byte("-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\nname: web\n...\nfiles: {}\n-----BEGIN PGP SIGNATURE-----\n\naGlkZGVu\n-----END PGP SIGNATURE-----\n"))
+	f.Add([]byte(
+		"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\nname: web\n...\nfiles: {}\n-----BEGIN PGP SIGNATURE-----\n\naGlkZGVu\n-----END PGP SIGNATURE-----\n"))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		if by, err := ring.Check(Packaged{Name: "web", Version: "1.0.0"}, file); err == nil {
 			t.Errorf("signed by %s", by)

@@ -93,27 +93,28 @@ func TestAPageHasWhatTheAPIServerChecks(t *testing.T) {
 func TestSchemasJudgeSamples(t *testing.T) {
 	t.Parallel()
 	seen := 0
-	err := filepath.WalkDir(filepath.Join(root, "config", "samples"), func(path string, entry os.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || filepath.Ext(path) != ".yaml" {
-			return err
-		}
-		for _, document := range strings.Split(string(content(t, path)), "\n---\n") {
-			object := map[string]any{}
-			if err := yaml.Unmarshal([]byte(document), &object); err != nil {
+	err := filepath.WalkDir(filepath.Join(root, "config", "samples"),
+		func(path string, entry os.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || filepath.Ext(path) != ".yaml" {
 				return err
 			}
-			version, _ := object["apiVersion"].(string)
-			if !strings.HasPrefix(version, "fairlead.dev/") {
-				continue
+			for _, document := range strings.Split(string(content(t, path)), "\n---\n") {
+				object := map[string]any{}
+				if err := yaml.Unmarshal([]byte(document), &object); err != nil {
+					return err
+				}
+				version, _ := object["apiVersion"].(string)
+				if !strings.HasPrefix(version, "fairlead.dev/") {
+					continue
+				}
+				kind, _ := object["kind"].(string)
+				seen++
+				if err := schemaOf(t, kind).Validate(object); err != nil {
+					t.Errorf("%s: %s", path, err)
+				}
 			}
-			kind, _ := object["kind"].(string)
-			seen++
-			if err := schemaOf(t, kind).Validate(object); err != nil {
-				t.Errorf("%s: %s", path, err)
-			}
-		}
-		return nil
-	})
+			return nil
+		})
 	if err != nil {
 		t.Fatal(err)
 	}

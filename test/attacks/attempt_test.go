@@ -246,7 +246,8 @@ const answerTime = 3 * time.Minute
 // anyName stands for all objects of a kind.
 const anyName = "*"
 
-// awaitRefused waits until an object says what was refused. With anyName one of the kind is enough; others may be Ready.
+// awaitRefused waits until an object says what was refused. With anyName one of the kind is enough; others may be
+// Ready.
 func awaitRefused(t *testing.T, kind, name string, reasons, says []string) {
 	t.Helper()
 	var last map[string]any

@@ -174,7 +174,8 @@ func dropped(t *testing.T) {
 		for _, hr := range list(t, v1beta1.HelmReleaseKind, attacker) {
 			ready := conditionOf(&hr, v1beta1.ReadyCondition)
 			message, _ := ready["message"].(string)
-			if ready["reason"] == v1beta1.ClusterUnreachableReason && strings.Contains(message, "has dropped what it kept of this cluster") {
+			if ready["reason"] == v1beta1.ClusterUnreachableReason &&
+				strings.Contains(message, "has dropped what it kept of this cluster") {
 				return true, nil
 			}
 		}

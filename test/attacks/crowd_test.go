@@ -63,12 +63,14 @@ func TestSecretsInErrors(t *testing.T) {
 	}
 	schema := hostile.Chart("own", "templates/a.yaml", hostile.Config("a"), "values.schema.json",
 		`{"properties": {"secret": {"type": "integer"}}}`)
-	play(t, attack{name: "a Secret breaks the schema", charts: charts(schema), reasons: []string{v1beta1.SchemaFailedReason},
+	play(t, attack{name: "a Secret breaks the schema", charts: charts(schema),
+		reasons: []string{v1beta1.SchemaFailedReason},
 		objects: values + helmRelease("web", "own", "  valuesFrom: [{kind: Secret, name: own}]\n"),
 		refused: "HelmRelease/web"})
 	pattern := hostile.Chart("own", "templates/a.yaml", hostile.Config("a"), "values.schema.json",
 		`{"properties": {"secret": {"enum": ["x"], "pattern": "^x$"}}}`)
-	play(t, attack{name: "a Secret does not match the schema", charts: charts(pattern), reasons: []string{v1beta1.SchemaFailedReason},
+	play(t, attack{name: "a Secret does not match the schema", charts: charts(pattern),
+		reasons: []string{v1beta1.SchemaFailedReason},
 		objects: values + helmRelease("web", "own", "  valuesFrom: [{kind: Secret, name: own}]\n"),
 		refused: "HelmRelease/web"})
 	for _, test := range []struct{ name, manifest, reason string }{

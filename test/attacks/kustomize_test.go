@@ -96,7 +96,8 @@ func TestDirectories(t *testing.T) {
 		{"an archive path leads out of it", withConfig("resources: [../../../../../etc]\n"), ""},
 	}
 	for _, directory := range []string{
-		"git@example.com/org/repo", "org-1@example.com/org/repo", "git@github.com/org/repo", "git@e/o/r?ref=--upload-pack=touch%20x%20",
+		"git@example.com/org/repo", "org-1@example.com/org/repo", "git@github.com/org/repo",
+		"git@e/o/r?ref=--upload-pack=touch%20x%20",
 	} {
 		trees = append(trees, struct {
 			name string

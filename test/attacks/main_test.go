@@ -22,8 +22,8 @@ import (
 )
 
 // tenancy is how the controller is started for a cluster with tenants. The upstreams of the tests are on the loopback
-// address 127.0.0.1; what must not be reached is on another, internalAddress. The least interval is the usual one again,
-// and a share of the cache is so small that a test can fill it.
+// address 127.0.0.1; what must not be reached is on another, internalAddress. The least interval is the usual one
+// again, and a share of the cache is so small that a test can fill it.
 var tenancy = []string{
 	"--tenancy", "strict", "--allow-upstream-cidrs", "127.0.0.1/32", "--min-interval", "10s", "--cache-share", "64Mi",
 }

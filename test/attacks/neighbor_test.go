@@ -249,9 +249,8 @@ func release(name string) *unstructured.Unstructured {
 	return hr
 }
 
-// served fails the test unless a round that begins now ends before long. The bound is generous: it distinguishes a neighbor
-// that is served from one
-// that is not, however busy the machine is.
+// served fails the test unless a round that begins now ends before long. The bound is generous: it distinguishes a
+// neighbor that is served from one that is not, however busy the machine is.
 func (n *neighbor) served(t *testing.T) {
 	t.Helper()
 	since := time.Now()

@@ -161,7 +161,9 @@ func TestObjectsBeyondTheTenant(t *testing.T) {
 func TestAClaimOnTheNeighborsName(t *testing.T) {
 	play(t, attack{
 		name: "a directory claims a name before its rights are checked",
-		tree: map[string]string{"a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: reserved, namespace: neighbor}\ndata: {a: taken}\n"},
+		tree: map[string]string{
+			"a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: reserved, namespace: neighbor}\ndata: {a: taken}\n",
+		},
 		spec: "  timeout: 5m\n", reasons: forbidden,
 		absent: func(t *testing.T, s *scene) {
 			t.Helper()

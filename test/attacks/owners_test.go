@@ -44,7 +44,8 @@ func TestTheNeighborsRelease(t *testing.T) {
 		attack{name: "a HelmRelease rolls the neighbor's release back", charts: charts(mine()), spec: theRelease,
 			reasons: refusedOwner, absent: showsNothing,
 			act: func(t *testing.T, _ *scene) {
-				annotate(t, "web", v1beta1.RollbackRequestAnnotation, `{"revision": 1, "reason": "mine", "inputDigest": "sha256:`+strings.Repeat("0", 64)+`"}`)
+				annotate(t, "web", v1beta1.RollbackRequestAnnotation,
+					`{"revision": 1, "reason": "mine", "inputDigest": "sha256:`+strings.Repeat("0", 64)+`"}`)
 			}},
 		attack{name: "a suspended HelmRelease takes the news of drift", charts: charts(mine()), spec: itsName +
 			"  suspend: true\n", absent: driftIsCorrected},
@@ -191,7 +192,8 @@ func apply(t *testing.T, s *scene, manifests string) {
 // annotate sets an annotation of a HelmRelease as the tenant.
 func annotate(t *testing.T, name, annotation, value string) {
 	t.Helper()
-	content, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{annotation: value}}})
+	content, err := json.Marshal(
+		map[string]any{"metadata": map[string]any{"annotations": map[string]string{annotation: value}}})
 	if err != nil {
 		t.Fatal(err)
 	}

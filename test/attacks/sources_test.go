@@ -19,7 +19,8 @@ import (
 
 // index is one of a repository that names a chart by its digest and does not have it.
 func index(name, digest string) string {
-	return fmt.Sprintf("apiVersion: v1\nentries:\n  %[1]s:\n  - {apiVersion: v2, name: %[1]s, version: 1.0.0, digest: %q, urls: [charts/%[1]s-1.0.0.tgz]}\n",
+	return fmt.Sprintf(
+		"apiVersion: v1\nentries:\n  %[1]s:\n  - {apiVersion: v2, name: %[1]s, version: 1.0.0, digest: %q, urls: [charts/%[1]s-1.0.0.tgz]}\n",
 		name, strings.TrimPrefix(digest, "sha256:"))
 }
 
@@ -152,7 +153,8 @@ const polls = 5 * time.Second
 func TestIntervals(t *testing.T) {
 	manifests := ""
 	for i := range 60 {
-		manifests += "---\n" + object("HelmRepository", fmt.Sprintf("often-%d", i), fmt.Sprintf("url: '$CHARTS/%d', interval: 1ms", i))
+		manifests += "---\n" +
+			object("HelmRepository", fmt.Sprintf("often-%d", i), fmt.Sprintf("url: '$CHARTS/%d', interval: 1ms", i))
 	}
 	// Each source has a URL of its own: the controller polls a URL once for all that name it.
 	all := func(_ http.ResponseWriter, r *http.Request) bool {
@@ -205,10 +207,12 @@ func TestArtifactsThatFillTheCache(t *testing.T) {
 		if _, err := world.git.Create(name); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := world.git.Commit(name, "main", map[string]string{"large.bin": string(content)}, "Add a file"); err != nil {
+		if _, err := world.git.Commit(name, "main", map[string]string{"large.bin": string(content)},
+			"Add a file"); err != nil {
 			t.Fatal(err)
 		}
-		manifests += "---\n" + object("GitRepository", name, "ref: {branch: main}, interval: 10h, url: '"+world.git.URL(name)+"'")
+		manifests += "---\n" +
+			object("GitRepository", name, "ref: {branch: main}, interval: 10h, url: '"+world.git.URL(name)+"'")
 	}
 	play(t, attack{
 		name: "twelve sources have 8 MiB each", objects: strings.TrimPrefix(manifests, "---\n"), heavy: true,
@@ -223,8 +227,8 @@ func TestArtifactsThatFillTheCache(t *testing.T) {
 	})
 }
 
-// cacheShare is what one namespace may have in the cache, in bytes, as the flag of the controller says. What the neighbor has
-// is less than neighborsPart.
+// cacheShare is what one namespace may have in the cache, in bytes, as the flag of the controller says. What the
+// neighbor has is less than neighborsPart.
 const (
 	cacheShare    = 64 << 20
 	neighborsPart = 1 << 20

@@ -66,7 +66,9 @@ func TestProcFiles(t *testing.T) {
 	if got, err := cpuSeconds("12 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 150 50 30 20 0 0"); err != nil || got != 2.5 {
 		t.Errorf("CPU %v, %v", got, err)
 	}
-	for _, broken := range []string{"", "12 (a) S 1", "12 (a) S 1 2 3 4 5 6 7 8 9 10 x 50 0 0", "12 (a) S 1 2 3 4 5 6 7 8 9 10 1 1"} {
+	for _, broken := range []string{
+		"", "12 (a) S 1", "12 (a) S 1 2 3 4 5 6 7 8 9 10 x 50 0 0", "12 (a) S 1 2 3 4 5 6 7 8 9 10 1 1",
+	} {
 		if got, err := cpuSeconds(broken); err == nil {
 			t.Errorf("%q: CPU %v", broken, got)
 		}
@@ -96,7 +98,9 @@ func TestReconcilesOfANamespace(t *testing.T) {
 	}
 }
 
-func release(name string, generation, observed int64, ready metav1.ConditionStatus, more ...metav1.Condition) *v1beta1.HelmRelease {
+func release(
+	name string, generation, observed int64, ready metav1.ConditionStatus, more ...metav1.Condition,
+) *v1beta1.HelmRelease {
 	hr := &v1beta1.HelmRelease{ObjectMeta: metav1.ObjectMeta{Name: name, Generation: generation}}
 	hr.Status.Conditions = append(more, metav1.Condition{
 		Type: v1beta1.ReadyCondition, Status: ready, ObservedGeneration: observed, Reason: "Because", Message: "of something",
@@ -160,13 +164,16 @@ func TestReport(t *testing.T) {
 	key := func(verb, resource string) env.Key {
 		return env.Key{UserAgent: "fairlead", Verb: verb, Resource: resource}
 	}
-	before := reading{processes: []consumption{{1, 10}}, all: 5, requests: env.Counts{key("get", "pods"): 2, key("list", "pods"): 1}}
+	before := reading{
+		processes: []consumption{{1, 10}}, all: 5, requests: env.Counts{key("get", "pods"): 2, key("list", "pods"): 1},
+	}
 	after := reading{processes: []consumption{{3, 20}}, all: 45, requests: env.Counts{
 		key("get", "pods"): 6, key("list", "pods"): 1, key("create", "secrets"): 8,
 	}}
 	counted := result{Name: "install", Title: "install of 4", Releases: 4}
 	counted.charge([]proc{{"fairlead", 1}}, before, after)
-	if len(counted.Requests) != 2 || counted.Requests[0].Count != 8 || counted.Requests[1].Count != 4 || counted.AllRequests != 40 {
+	if len(counted.Requests) != 2 || counted.Requests[0].Count != 8 || counted.Requests[1].Count != 4 ||
+		counted.AllRequests != 40 {
 		t.Errorf("charged %+v", counted)
 	}
 	before.requests, after.requests = nil, nil
@@ -178,7 +185,9 @@ func TestReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	words := strings.Join(strings.Fields(text.String()), " ")
-	for _, want := range []string{"abacus", "fairlead 2.00 0.500 20", "fairlead all 12 3.000", "every client all 40 10.000", "fairlead not counted"} {
+	for _, want := range []string{
+		"abacus", "fairlead 2.00 0.500 20", "fairlead all 12 3.000", "every client all 40 10.000", "fairlead not counted",
+	} {
 		if !strings.Contains(words, want) {
 			t.Errorf("the report lacks %q:\n%s", want, text.String())
 		}
@@ -189,7 +198,8 @@ func TestReport(t *testing.T) {
 	}
 	content, err := os.ReadFile(path)
 	var back report
-	if err != nil || json.Unmarshal(content, &back) != nil || back.Scenarios[0].Requests[0].Verb != "create" || back.Scenarios[1].Requests != nil {
+	if err != nil || json.Unmarshal(content, &back) != nil || back.Scenarios[0].Requests[0].Verb != "create" ||
+		back.Scenarios[1].Requests != nil {
 		t.Errorf("the saved report is %s, %v", content, err)
 	}
 	if err := r.save(""); err != nil {

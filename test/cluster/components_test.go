@@ -84,8 +84,9 @@ func TestNewPodsGetAddressesAfterTheHighest(t *testing.T) {
 		pods []corev1.Pod
 		want string
 	}{
-		"a new cluster starts at the beginning":    {nil, "10.244.0.0/16"},
-		"a resumed one goes on":                    {[]corev1.Pod{withIP("10.244.1.9"), withIP("10.244.0.200")}, "10.244.1.9/16"},
+		"a new cluster starts at the beginning": {nil, "10.244.0.0/16"},
+		"a resumed one goes on": {[]corev1.Pod{withIP("10.244.1.9"), withIP("10.244.0.200")},
+			"10.244.1.9/16"},
 		"pods on the host's network are no matter": {[]corev1.Pod{withIP(nodeIP), withIP("")}, "10.244.0.0/16"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -113,7 +114,9 @@ func TestClaimsOfOurClassWantAVolume(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			claim := &corev1.PersistentVolumeClaim{Spec: claimSpec(), Status: corev1.PersistentVolumeClaimStatus{Phase: corev1.ClaimPending}}
+			claim := &corev1.PersistentVolumeClaim{
+				Spec: claimSpec(), Status: corev1.PersistentVolumeClaimStatus{Phase: corev1.ClaimPending},
+			}
 			claim.Spec.StorageClassName = &class
 			test.change(claim)
 			if got := wantsVolume(claim); got != test.want {
@@ -125,7 +128,8 @@ func TestClaimsOfOurClassWantAVolume(t *testing.T) {
 
 func TestOnlyOurReleasedVolumesAreLeftOver(t *testing.T) {
 	t.Parallel()
-	ours := volumeFor(&corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "c", UID: "u"}, Spec: claimSpec()}, "/d")
+	ours := volumeFor(&corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "c", UID: "u"}, Spec: claimSpec()},
+		"/d")
 	if isLeftOver(ours) {
 		t.Error("a volume in use is left over")
 	}

@@ -43,7 +43,8 @@ func checkPods(t *testing.T, p *process) {
 func checkDeployment(t *testing.T, client clientset) {
 	create(t, client, deployment("web", 10))
 	awaitAvailable(t, client, "web", 10)
-	pods, err := client.CoreV1().Pods(metav1.NamespaceDefault).List(t.Context(), metav1.ListOptions{LabelSelector: "app=web"})
+	pods, err := client.CoreV1().Pods(metav1.NamespaceDefault).List(t.Context(),
+		metav1.ListOptions{LabelSelector: "app=web"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +136,8 @@ func checkStatefulSet(t *testing.T, client clientset) {
 		}
 		return err
 	})
-	claim, err := client.CoreV1().PersistentVolumeClaims(metav1.NamespaceDefault).Get(t.Context(), "data-db-0", metav1.GetOptions{})
+	claim, err := client.CoreV1().PersistentVolumeClaims(metav1.NamespaceDefault).Get(t.Context(), "data-db-0",
+		metav1.GetOptions{})
 	if err != nil || claim.Status.Phase != corev1.ClaimBound {
 		t.Fatalf("claim of db-0 is %v (%v), want Bound", claim.Status.Phase, err)
 	}
@@ -149,7 +151,8 @@ func checkStatefulSet(t *testing.T, client clientset) {
 		volume = c.Spec.VolumeName
 		return err
 	})
-	if err := client.CoreV1().PersistentVolumeClaims(metav1.NamespaceDefault).Delete(t.Context(), "unused", metav1.DeleteOptions{}); err != nil {
+	if err := client.CoreV1().PersistentVolumeClaims(metav1.NamespaceDefault).Delete(t.Context(), "unused",
+		metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the volume of a deleted claim to be gone", func(ctx context.Context) error {
@@ -176,7 +179,8 @@ func checkDeletion(t *testing.T, client clientset) {
 	hour := int64(3600)
 	create(t, client, barePod("leaves", func(pod *corev1.Pod) { pod.Spec.TerminationGracePeriodSeconds = &hour }))
 	awaitLook(t, client, "leaves", "Running ready=True running")
-	if err := client.CoreV1().Pods(metav1.NamespaceDefault).Delete(t.Context(), "leaves", metav1.DeleteOptions{}); err != nil {
+	if err := client.CoreV1().Pods(metav1.NamespaceDefault).Delete(t.Context(), "leaves",
+		metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the pod to be gone", func(ctx context.Context) error {
@@ -229,7 +233,8 @@ func awaitJob(t *testing.T, client clientset, name string, want batchv1.JobCondi
 
 func jobPod(t *testing.T, client clientset, name string) *corev1.Pod {
 	t.Helper()
-	pods, err := client.CoreV1().Pods(metav1.NamespaceDefault).List(t.Context(), metav1.ListOptions{LabelSelector: batchv1.JobNameLabel + "=" + name})
+	pods, err := client.CoreV1().Pods(metav1.NamespaceDefault).List(t.Context(),
+		metav1.ListOptions{LabelSelector: batchv1.JobNameLabel + "=" + name})
 	if err != nil || len(pods.Items) != 1 {
 		t.Fatalf("job %s has %d pods (%v), want 1", name, len(pods.Items), err)
 	}
@@ -239,7 +244,8 @@ func jobPod(t *testing.T, client clientset, name string) *corev1.Pod {
 func annotate(t *testing.T, client clientset, name, annotations string) {
 	t.Helper()
 	patch := fmt.Sprintf(`{"metadata":{"annotations":%s}}`, annotations)
-	_, err := client.CoreV1().Pods(metav1.NamespaceDefault).Patch(t.Context(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+	_, err := client.CoreV1().Pods(metav1.NamespaceDefault).Patch(t.Context(), name, types.MergePatchType, []byte(patch),
+		metav1.PatchOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -302,7 +308,9 @@ func statefulSet(name string, replicas int32) *appsv1.StatefulSet {
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec: appsv1.StatefulSetSpec{
 			Replicas: &replicas, ServiceName: name, Selector: selector(name), Template: template(name),
-			VolumeClaimTemplates: []corev1.PersistentVolumeClaim{{ObjectMeta: metav1.ObjectMeta{Name: "data"}, Spec: claimSpec()}},
+			VolumeClaimTemplates: []corev1.PersistentVolumeClaim{
+				{ObjectMeta: metav1.ObjectMeta{Name: "data"}, Spec: claimSpec()},
+			},
 		},
 	}
 }

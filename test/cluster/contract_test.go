@@ -74,15 +74,17 @@ func checkServer(t *testing.T, p *process) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if node.Annotations["kwok.x-k8s.io/node"] != "fake" || node.Status.Allocatable.Pods().Value() < 10000 || len(node.Spec.Taints) > 0 {
+	if node.Annotations["kwok.x-k8s.io/node"] != "fake" || node.Status.Allocatable.Pods().Value() < 10000 ||
+		len(node.Spec.Taints) > 0 {
 		t.Errorf("node is not what pods need: %v %v %v", node.Annotations, node.Status.Allocatable, node.Spec.Taints)
 	}
-	review, err := p.client.AuthorizationV1().SubjectAccessReviews().Create(t.Context(), &authorizationv1.SubjectAccessReview{
-		Spec: authorizationv1.SubjectAccessReviewSpec{
-			User:               "system:serviceaccount:default:default",
-			ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: "list", Resource: "secrets"},
-		},
-	}, metav1.CreateOptions{})
+	review, err := p.client.AuthorizationV1().SubjectAccessReviews().Create(t.Context(),
+		&authorizationv1.SubjectAccessReview{
+			Spec: authorizationv1.SubjectAccessReviewSpec{
+				User:               "system:serviceaccount:default:default",
+				ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: "list", Resource: "secrets"},
+			},
+		}, metav1.CreateOptions{})
 	if err != nil || review.Status.Allowed {
 		t.Errorf("a service account may list secrets (%v): RBAC is not in force", err)
 	}
@@ -165,7 +167,9 @@ func checkAudit(t *testing.T, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`"level":"Metadata"`, `"stage":"ResponseComplete"`, `"username":"kwok"`, `"resource":"pods"`} {
+	for _, want := range []string{
+		`"level":"Metadata"`, `"stage":"ResponseComplete"`, `"username":"kwok"`, `"resource":"pods"`,
+	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the audit log has no %s", want)
 		}

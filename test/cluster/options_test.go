@@ -11,7 +11,9 @@ import (
 
 func TestOptionsAreReadFromTheCommandLine(t *testing.T) {
 	t.Parallel()
-	got, err := parseOptions([]string{"--dir", "some/dir", "--port", "6443", "--pod-ready-delay=2s", "--fsync", "--audit-log", "a.log"}, io.Discard)
+	got, err := parseOptions(
+		[]string{"--dir", "some/dir", "--port", "6443", "--pod-ready-delay=2s", "--fsync", "--audit-log", "a.log"},
+		io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +52,9 @@ func TestHelpDocumentsEveryFlagAndGivesExamples(t *testing.T) {
 	if _, err := parseOptions([]string{"--help"}, &out); !errors.Is(err, errHelp) {
 		t.Fatalf("error %v, want errHelp", err)
 	}
-	for _, want := range []string{"Examples:", "--dir", "--port", "--pod-ready-delay", "--fsync", "--audit-log", "--version"} {
+	for _, want := range []string{
+		"Examples:", "--dir", "--port", "--pod-ready-delay", "--fsync", "--audit-log", "--version",
+	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("help does not speak of %s", want)
 		}

@@ -81,8 +81,10 @@ func TestKubeconfigStandsAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if config.Host != "https://127.0.0.1:23456" || len(config.CAData) == 0 || len(config.CertData) == 0 || len(config.KeyData) == 0 {
-		t.Errorf("host %s, ca %d, cert %d, key %d bytes", config.Host, len(config.CAData), len(config.CertData), len(config.KeyData))
+	if config.Host != "https://127.0.0.1:23456" || len(config.CAData) == 0 || len(config.CertData) == 0 ||
+		len(config.KeyData) == 0 {
+		t.Errorf("host %s, ca %d, cert %d, key %d bytes", config.Host, len(config.CAData), len(config.CertData),
+			len(config.KeyData))
 	}
 }
 

@@ -187,22 +187,39 @@ func TestPodSettlesWhereItsSpecSays(t *testing.T) {
 		played string
 		look   string
 	}{
-		"a plain pod is ready at once":            {scheduledPod(), "pod-ready", "Running ready=True running"},
-		"--unready runs and is not ready":         {scheduledPod(arguments("serve", "--unready")), "pod-unready", "Running ready=False running"},
-		"--unready inside a shell line counts":    {scheduledPod(arguments("-c", "app --unready")), "pod-unready", "Running ready=False running"},
-		"readiness can be annotated away":         {scheduledPod(annotation("sim.fairlead.dev/ready", "false")), "pod-unready", "Running ready=False running"},
-		"the argument wins over the annotation":   {scheduledPod(arguments("--unready"), annotation("sim.fairlead.dev/ready", "true")), "pod-unready", "Running ready=False running"},
-		"an image can be unpullable":              {scheduledPod(annotation("sim.fairlead.dev/waiting", "ImagePullBackOff")), "pod-pull-back-off", "Pending ready=False ImagePullBackOff"},
-		"a container can crash":                   {scheduledPod(annotation("sim.fairlead.dev/waiting", "CrashLoopBackOff")), "pod-crash-loop", "Running ready=False CrashLoopBackOff"},
-		"a pod that runs once succeeds":           {scheduledPod(runsOnce), "pod-finished", "Succeeded ready=False Completed"},
-		"so does one restarted on failure":        {scheduledPod(onFailure), "pod-finished", "Succeeded ready=False Completed"},
-		"it fails when told to":                   {scheduledPod(runsOnce, arguments("-c", "exit 3")), "pod-finished", "Failed ready=False Error"},
-		"exit 0 is success":                       {scheduledPod(runsOnce, arguments("-c", "exit 0")), "pod-finished", "Succeeded ready=False Completed"},
-		"exit 256 is no exit code":                {scheduledPod(runsOnce, arguments("-c", "exit 256")), "pod-finished", "Succeeded ready=False Completed"},
-		"it runs on when it sleeps":               {scheduledPod(runsOnce, arguments("sleep infinity")), "pod-ready", "Running ready=True running"},
-		"it runs on in a loop, whatever comes":    {scheduledPod(runsOnce, arguments("while sleep 1; do exit 1; done")), "pod-ready", "Running ready=True running"},
-		"a long-lived pod ignores exit codes":     {scheduledPod(arguments("exit 3")), "pod-ready", "Running ready=True running"},
-		"a job's image can be unpullable as well": {scheduledPod(runsOnce, annotation("sim.fairlead.dev/waiting", "ImagePullBackOff")), "pod-pull-back-off", "Pending ready=False ImagePullBackOff"},
+		"a plain pod is ready at once": {scheduledPod(), "pod-ready", "Running ready=True running"},
+		"--unready runs and is not ready": {scheduledPod(arguments("serve", "--unready")), "pod-unready",
+			"Running ready=False running"},
+		"--unready inside a shell line counts": {scheduledPod(arguments("-c", "app --unready")), "pod-unready",
+			"Running ready=False running"},
+		"readiness can be annotated away": {scheduledPod(annotation("sim.fairlead.dev/ready", "false")),
+			"pod-unready", "Running ready=False running"},
+		"the argument wins over the annotation": {
+			scheduledPod(arguments("--unready"), annotation("sim.fairlead.dev/ready", "true")), "pod-unready",
+			"Running ready=False running"},
+		"an image can be unpullable": {scheduledPod(annotation("sim.fairlead.dev/waiting", "ImagePullBackOff")),
+			"pod-pull-back-off", "Pending ready=False ImagePullBackOff"},
+		"a container can crash": {scheduledPod(annotation("sim.fairlead.dev/waiting", "CrashLoopBackOff")),
+			"pod-crash-loop", "Running ready=False CrashLoopBackOff"},
+		"a pod that runs once succeeds": {scheduledPod(runsOnce), "pod-finished",
+			"Succeeded ready=False Completed"},
+		"so does one restarted on failure": {scheduledPod(onFailure), "pod-finished",
+			"Succeeded ready=False Completed"},
+		"it fails when told to": {scheduledPod(runsOnce, arguments("-c", "exit 3")), "pod-finished",
+			"Failed ready=False Error"},
+		"exit 0 is success": {scheduledPod(runsOnce, arguments("-c", "exit 0")), "pod-finished",
+			"Succeeded ready=False Completed"},
+		"exit 256 is no exit code": {scheduledPod(runsOnce, arguments("-c", "exit 256")), "pod-finished",
+			"Succeeded ready=False Completed"},
+		"it runs on when it sleeps": {scheduledPod(runsOnce, arguments("sleep infinity")), "pod-ready",
+			"Running ready=True running"},
+		"it runs on in a loop, whatever comes": {scheduledPod(runsOnce, arguments("while sleep 1; do exit 1; done")),
+			"pod-ready", "Running ready=True running"},
+		"a long-lived pod ignores exit codes": {scheduledPod(arguments("exit 3")), "pod-ready",
+			"Running ready=True running"},
+		"a job's image can be unpullable as well": {
+			scheduledPod(runsOnce, annotation("sim.fairlead.dev/waiting", "ImagePullBackOff")), "pod-pull-back-off",
+			"Pending ready=False ImagePullBackOff"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -212,7 +229,8 @@ func TestPodSettlesWhereItsSpecSays(t *testing.T) {
 			if got := look(test.pod); got != test.look {
 				t.Errorf("looks %q, want %q", got, test.look)
 			}
-			if condition(test.pod, corev1.PodScheduled) != corev1.ConditionTrue || condition(test.pod, corev1.PodInitialized) != corev1.ConditionTrue {
+			if condition(test.pod, corev1.PodScheduled) != corev1.ConditionTrue ||
+				condition(test.pod, corev1.PodInitialized) != corev1.ConditionTrue {
 				t.Errorf("conditions %v miss PodScheduled or Initialized", test.pod.Status.Conditions)
 			}
 			if test.pod.Status.PodIP == "" || test.pod.Status.HostIP != nodeIP || test.pod.Status.StartTime == nil {
@@ -286,7 +304,8 @@ func TestFinishedContainersTellTheirExit(t *testing.T) {
 	t.Parallel()
 	always := corev1.ContainerRestartPolicyAlways
 	pod := scheduledPod(runsOnce, func(pod *corev1.Pod) {
-		pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{Name: "bad", Command: []string{"sh", "-c", "true; exit 17"}})
+		pod.Spec.Containers = append(pod.Spec.Containers,
+			corev1.Container{Name: "bad", Command: []string{"sh", "-c", "true; exit 17"}})
 		pod.Spec.InitContainers = []corev1.Container{{Name: "setup"}, {Name: "sidecar", RestartPolicy: &always}}
 	})
 	newPlayer(t, 0).settle(t, pod)

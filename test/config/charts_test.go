@@ -77,7 +77,8 @@ priorityClassName: important
 	container := pod.Spec.Containers[0]
 	checkFlags(t, container.Args)
 	checkMemoryLimit(t, container)
-	got := fmt.Sprintln(*deployment.Spec.Replicas, container.Image, container.ImagePullPolicy, container.Args[2:], pod.Spec.ImagePullSecrets,
+	got := fmt.Sprintln(*deployment.Spec.Replicas, container.Image, container.ImagePullPolicy, container.Args[2:],
+		pod.Spec.ImagePullSecrets,
 		pod.Spec.NodeSelector, len(pod.Spec.Tolerations), pod.Spec.Affinity != nil, pod.Annotations, pod.Labels["team"],
 		pod.Labels["app.kubernetes.io/name"], pod.Spec.Volumes[0].EmptyDir.SizeLimit, pod.Spec.PriorityClassName)
 	want := "2 registry.example.com/fairlead:v1 Always [--cache-dir=/data --concurrency=8 --namespaces=apps,infra --log-level=debug] [{pull}] " +
@@ -144,7 +145,8 @@ func TestNotesOfTheChart(t *testing.T) {
 		"clusterAdmin: false": "not bound to cluster-admin",
 		"namespaces: [apps]":  "looks at objects in apps only",
 	} {
-		if notes := render(t, "fairlead", "fairlead", "fairlead-system", values).file(t, "NOTES.txt"); !strings.Contains(notes, want) {
+		if notes := render(t, "fairlead", "fairlead", "fairlead-system", values).file(t,
+			"NOTES.txt"); !strings.Contains(notes, want) {
 			t.Errorf("%q: the notes lack %q:\n%s", values, want, notes)
 		}
 	}
@@ -157,7 +159,9 @@ func beacon(t *testing.T, values string) map[string]client.Object {
 
 func TestTheSampleChart(t *testing.T) {
 	all := beacon(t, `{replicaCount: 3, message: "a: b", podAnnotations: {note: here}}`)
-	want := []string{"ConfigMap//light", "Deployment//light", "Pod//light-answers", "Service//light", "ServiceAccount//light"}
+	want := []string{
+		"ConfigMap//light", "Deployment//light", "Pod//light-answers", "Service//light", "ServiceAccount//light",
+	}
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(all))); diff != "" {
 		t.Errorf("objects (-want +got):\n%s", diff)
 	}
@@ -167,7 +171,8 @@ func TestTheSampleChart(t *testing.T) {
 	if !cmp.Equal(service.Spec.Selector, pod.Labels) || !cmp.Equal(deployment.Spec.Selector.MatchLabels, pod.Labels) {
 		t.Errorf("selectors %v and %v, labels %v", service.Spec.Selector, deployment.Spec.Selector.MatchLabels, pod.Labels)
 	}
-	if *deployment.Spec.Replicas != 3 || config.Data["message"] != "a: b" || pod.Annotations["note"] != "here" || len(pod.Spec.Containers[0].Args) != 0 {
+	if *deployment.Spec.Replicas != 3 || config.Data["message"] != "a: b" || pod.Annotations["note"] != "here" ||
+		len(pod.Spec.Containers[0].Args) != 0 {
 		t.Errorf("the values did not arrive: %v, %v, %v", *deployment.Spec.Replicas, config.Data, pod.Annotations)
 	}
 	checkRestricted(t, pod.Spec)
@@ -190,10 +195,12 @@ func TestOptionsOfTheSampleChart(t *testing.T) {
 		t.Errorf("the Job is the hook %q", job.Annotations["helm.sh/hook"])
 	}
 	if before, after := beacon(t, "message: a"), beacon(t, "message: b"); cmp.Equal(
-		get[*appsv1.Deployment](t, before, "Deployment//light").Spec.Template, get[*appsv1.Deployment](t, after, "Deployment//light").Spec.Template) {
+		get[*appsv1.Deployment](t, before, "Deployment//light").Spec.Template,
+		get[*appsv1.Deployment](t, after, "Deployment//light").Spec.Template) {
 		t.Error("another message does not replace the pods")
 	}
-	if notes := render(t, "beacon", "light", "apps", "replicaCount: 1").file(t, "NOTES.txt"); !strings.Contains(notes, "from 1 pod.") {
+	if notes := render(t, "beacon", "light", "apps", "replicaCount: 1").file(t, "NOTES.txt"); !strings.Contains(notes,
+		"from 1 pod.") {
 		t.Errorf("notes: %s", notes)
 	}
 }

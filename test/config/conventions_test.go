@@ -8,9 +8,9 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// faultsOfField are the conventions of the Kubernetes API that the schema of a field breaks: lists say how they are merged, and
-// everything of variable length is bounded. What a map holds is bounded by the size of the object alone, as are the conditions
-// and the selectors, whose types are those of Kubernetes.
+// faultsOfField are the conventions of the Kubernetes API that the schema of a field breaks: lists say how they are
+// merged, and everything of variable length is bounded. What a map holds is bounded by the size of the object alone, as
+// are the conditions and the selectors, whose types are those of Kubernetes.
 func faultsOfField(path string, schema apiextensionsv1.JSONSchemaProps) []string {
 	var found []string
 	foreign := strings.HasSuffix(path, ".conditions") || strings.Contains(path, ".matchExpressions")

@@ -240,7 +240,8 @@ func TestLinksInTheDocs(t *testing.T) {
 }
 
 func TestFlagsInTheDocs(t *testing.T) {
-	source := read(t, "cmd", "fairlead", "controller.go") + read(t, "cmd", "fairlead", "tenancy.go") + read(t, "cmd", "fairlead", "cache.go")
+	source := read(t, "cmd", "fairlead", "controller.go") + read(t, "cmd", "fairlead", "tenancy.go") +
+		read(t, "cmd", "fairlead", "cache.go")
 	documented := map[string]bool{}
 	for _, row := range cells(read(t, "docs", "install.md")) {
 		for _, term := range terms(row[0]) {

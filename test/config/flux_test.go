@@ -41,7 +41,9 @@ type fluxField struct {
 }
 
 // fluxKinds are the kinds that exist here, in the order of the page.
-var fluxKinds = []string{"HelmRelease", "Kustomization", "GitRepository", "HelmRepository", "OCIRepository", "Bucket", "HelmChart", "Receiver"}
+var fluxKinds = []string{
+	"HelmRelease", "Kustomization", "GitRepository", "HelmRepository", "OCIRepository", "Bucket", "HelmChart", "Receiver",
+}
 
 func fluxFields(t *testing.T) []fluxField {
 	t.Helper()
@@ -49,7 +51,8 @@ func fluxFields(t *testing.T) []fluxField {
 	for _, line := range strings.Split(strings.TrimSpace(read(t, "test", "config", "testdata", "flux-fields.tsv")), "\n") {
 		cells := append(strings.Split(line, "\t"), make([]string, 7)...)
 		found = append(found, fluxField{
-			kind: cells[0], path: cells[1], typ: cells[2], enum: list(cells[3]), state: cells[4], values: list(cells[5]), note: cells[6],
+			kind: cells[0], path: cells[1], typ: cells[2], enum: list(cells[3]), state: cells[4], values: list(cells[5]),
+			note: cells[6],
 		})
 	}
 	return found
@@ -147,7 +150,8 @@ func TestFluxFieldsHaveAState(t *testing.T) {
 
 func holdsOthers(rows []fluxField, row fluxField) bool {
 	return slices.ContainsFunc(rows, func(other fluxField) bool {
-		return other.kind == row.kind && (strings.HasPrefix(other.path, row.path+".") || strings.HasPrefix(other.path, row.path+"[]"))
+		return other.kind == row.kind &&
+			(strings.HasPrefix(other.path, row.path+".") || strings.HasPrefix(other.path, row.path+"[]"))
 	})
 }
 
@@ -222,7 +226,8 @@ func TestUnsupportedFieldsAreNamed(t *testing.T) {
 			found := strings.Join(withField(t, row, value).Unsupported(), ", ")
 			want := row.state == unsupported && (len(row.values) == 0 || slices.Contains(row.values, value))
 			if got := found != ""; got != want {
-				t.Errorf("%s %s %q: the controller finds %q, the table says %s %v", row.kind, row.path, value, found, row.state, row.values)
+				t.Errorf("%s %s %q: the controller finds %q, the table says %s %v", row.kind, row.path, value, found, row.state,
+					row.values)
 			}
 			if name := topOf(row.path); want && !strings.Contains(strings.ReplaceAll(found, "[0]", "[]"), "spec."+name) {
 				t.Errorf("%s %s %q: %q does not name the field", row.kind, row.path, value, found)

@@ -24,7 +24,8 @@ import (
 func generatedRole(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	generate := exec.Command("go", "tool", "controller-gen", "rbac:roleName=fairlead-controller", "paths=./controllers/...", "paths=./cmd/...", "output:rbac:dir="+dir)
+	generate := exec.Command("go", "tool", "controller-gen", "rbac:roleName=fairlead-controller",
+		"paths=./controllers/...", "paths=./cmd/...", "output:rbac:dir="+dir)
 	generate.Dir = root
 	if out, err := generate.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -42,12 +43,15 @@ func TestTheClusterRoleIsWhatTheMarkersSay(t *testing.T) {
 	}
 }
 
-// rolesOf returns the rules that are bound to a ServiceAccount, by the name of their role. A role that is not there is one of Kubernetes.
+// rolesOf returns the rules that are bound to a ServiceAccount, by the name of their role. A role that is not there is
+// one of Kubernetes.
 func rolesOf(t *testing.T, all map[string]client.Object, account string) map[string][]rbacv1.PolicyRule {
 	t.Helper()
 	found := map[string][]rbacv1.PolicyRule{}
 	bound := func(ref rbacv1.RoleRef, subjects []rbacv1.Subject, namespace string) {
-		if !slices.ContainsFunc(subjects, func(s rbacv1.Subject) bool { return s.Kind == "ServiceAccount" && s.Name == account }) {
+		if !slices.ContainsFunc(subjects, func(s rbacv1.Subject) bool {
+			return s.Kind == "ServiceAccount" && s.Name == account
+		}) {
 			return
 		}
 		key := strings.Join([]string{ref.Kind, namespace, ref.Name}, "/")
@@ -71,7 +75,8 @@ func rolesOf(t *testing.T, all map[string]client.Object, account string) map[str
 	return found
 }
 
-// checkNarrow checks that rules have no wildcard and nothing that leads to further rights, but to impersonate ServiceAccounts.
+// checkNarrow checks that rules have no wildcard and nothing that leads to further rights, but to impersonate
+// ServiceAccounts.
 func checkNarrow(t *testing.T, name string, rules []rbacv1.PolicyRule) {
 	t.Helper()
 	if len(rules) == 0 {
@@ -117,7 +122,8 @@ func TestTheDefaultInstall(t *testing.T) {
 		t.Errorf("the removable binding is to %s", admin.RoleRef.Name)
 	}
 	for key, object := range all {
-		if binding, ok := object.(*rbacv1.ClusterRoleBinding); ok && binding.RoleRef.Name == "cluster-admin" && binding != admin {
+		if binding, ok := object.(*rbacv1.ClusterRoleBinding); ok && binding.RoleRef.Name == "cluster-admin" &&
+			binding != admin {
 			t.Errorf("%s binds cluster-admin too", key)
 		}
 	}
@@ -143,10 +149,12 @@ func TestTheDefaultInstall(t *testing.T) {
 // checkRestricted checks what the Pod Security Standard "restricted" asks for.
 func checkRestricted(t *testing.T, pod corev1.PodSpec) {
 	t.Helper()
-	if pod.SecurityContext == nil || !ptr.Deref(pod.SecurityContext.RunAsNonRoot, false) || ptr.Deref(pod.SecurityContext.RunAsUser, 0) == 0 {
+	if pod.SecurityContext == nil || !ptr.Deref(pod.SecurityContext.RunAsNonRoot, false) ||
+		ptr.Deref(pod.SecurityContext.RunAsUser, 0) == 0 {
 		t.Error("the pod may run as root")
 	}
-	if pod.SecurityContext == nil || pod.SecurityContext.SeccompProfile == nil || pod.SecurityContext.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
+	if pod.SecurityContext == nil || pod.SecurityContext.SeccompProfile == nil ||
+		pod.SecurityContext.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
 		t.Error("the pod has no seccomp profile")
 	}
 	if pod.HostNetwork || pod.HostPID || pod.HostIPC {
@@ -219,8 +227,8 @@ func TestTheChartHasTheSameCRDs(t *testing.T) {
 // modes are the kustomizations of config by the values that have the chart install the same.
 var modes = map[string]string{"default": "", "strict": "tenancy: strict"}
 
-// With default values the chart installs what config/default does, and in strict mode what config/strict does, but for the namespace,
-// which is its user's.
+// With default values the chart installs what config/default does, and in strict mode what config/strict does, but for
+// the namespace, which is its user's.
 func TestTheChartInstallsTheSame(t *testing.T) {
 	s := scheme(t)
 	for mode, values := range modes {

@@ -9,7 +9,8 @@ import (
 )
 
 // header is what the header of a license, or a note of copyright, looks like.
-var header = regexp.MustCompile(`(?im)^\s*(//|/?\*|#)\s*(.*\bcopyright\b.*(\(c\)|©|\d{4})|spdx-license-identifier:|licensed under )`)
+var header = regexp.MustCompile(
+	`(?im)^\s*(//|/?\*|#)\s*(.*\bcopyright\b.*(\(c\)|©|\d{4})|spdx-license-identifier:|licensed under )`)
 
 // LICENSE covers all files. A file with a header would be one of others; see docs/adr/0011-one-license-file.md.
 func TestNoFileHasALicenseHeader(t *testing.T) {

@@ -1,4 +1,5 @@
-// Package config holds the tests of what is installed and of what is written about it: manifests, charts, samples, docs.
+// Package config holds the tests of what is installed and of what is written about it: manifests, charts, samples,
+// docs.
 package config
 
 import (
@@ -104,7 +105,8 @@ func byName(t *testing.T, all []client.Object) map[string]client.Object {
 	t.Helper()
 	index := map[string]client.Object{}
 	for _, object := range all {
-		key := strings.Join([]string{object.GetObjectKind().GroupVersionKind().Kind, object.GetNamespace(), object.GetName()}, "/")
+		key := strings.Join([]string{object.GetObjectKind().GroupVersionKind().Kind, object.GetNamespace(), object.GetName()},
+			"/")
 		if index[key] != nil {
 			t.Errorf("%s is there twice", key)
 		}

@@ -103,11 +103,13 @@ func TestTheSchemaCheckRefuses(t *testing.T) {
 		{"a missing field", "kind: HelmRepository\nspec: {}", "spec.url"},
 		{"a pattern", "kind: GitRepository\nspec: {url: ftp://example.com/x}", "spec.url"},
 		{"a rule over two fields", "kind: HelmRepository\nspec: {url: oci://example.com/x}", "spec.type must be 'oci'"},
-		{"two charts", "kind: HelmRelease\nspec: {chartRef: {kind: HelmChart, name: x}, chart: {spec: {chart: x, sourceRef: {kind: HelmRepository, name: x}}}}",
+		{"two charts",
+			"kind: HelmRelease\nspec: {chartRef: {kind: HelmChart, name: x}, chart: {spec: {chart: x, sourceRef: {kind: HelmRepository, name: x}}}}",
 			"exactly one of spec.chart and spec.chartRef"},
 		{"a release name", "kind: HelmRelease\nspec: {chartRef: {kind: HelmChart, name: x}, releaseName: Bad_Name}",
 			"a release name has lower-case letters, digits, '-' and '.', and begins and ends with a letter or a digit"},
-		{"a release name that ends in a dot", "kind: HelmRelease\nspec: {chartRef: {kind: HelmChart, name: x}, releaseName: web.}",
+		{"a release name that ends in a dot",
+			"kind: HelmRelease\nspec: {chartRef: {kind: HelmChart, name: x}, releaseName: web.}",
 			"a release name has lower-case letters"},
 	}
 	known := schemas(t)

@@ -94,7 +94,8 @@ func TestRolesOfTenants(t *testing.T) {
 			// Freezes are of cluster administrators.
 			return name == "fairlead-edit" && kind == "releasefreezes"
 		})
-		if len(role.Rules) != 1 || !slices.Equal(role.Rules[0].Resources, kinds) || !slices.Equal(role.Rules[0].Verbs, want.verbs) ||
+		if len(role.Rules) != 1 || !slices.Equal(role.Rules[0].Resources, kinds) ||
+			!slices.Equal(role.Rules[0].Verbs, want.verbs) ||
 			!slices.Equal(role.Rules[0].APIGroups, []string{"fairlead.dev"}) {
 			t.Errorf("%s has the rules %v, want %v of %v", name, role.Rules, want.verbs, kinds)
 		}
@@ -159,11 +160,14 @@ func TestPoliciesAreBound(t *testing.T) {
 			continue
 		}
 		policies++
-		binding := get[*admissionv1.ValidatingAdmissionPolicyBinding](t, all, "ValidatingAdmissionPolicyBinding//"+policy.Name)
-		if binding.Spec.PolicyName != policy.Name || !cmp.Equal(binding.Spec.ValidationActions, []admissionv1.ValidationAction{admissionv1.Deny}) {
+		binding := get[*admissionv1.ValidatingAdmissionPolicyBinding](t, all,
+			"ValidatingAdmissionPolicyBinding//"+policy.Name)
+		if binding.Spec.PolicyName != policy.Name ||
+			!cmp.Equal(binding.Spec.ValidationActions, []admissionv1.ValidationAction{admissionv1.Deny}) {
 			t.Errorf("the binding of %s: %+v", key, binding.Spec)
 		}
-		if binding.Spec.MatchResources != nil || policy.Spec.FailurePolicy == nil || *policy.Spec.FailurePolicy != admissionv1.Fail {
+		if binding.Spec.MatchResources != nil || policy.Spec.FailurePolicy == nil ||
+			*policy.Spec.FailurePolicy != admissionv1.Fail {
 			t.Errorf("%s does not hold everywhere: %+v", key, policy.Spec)
 		}
 		for _, v := range policy.Spec.Validations {
@@ -214,11 +218,14 @@ replicas: 2
 	}
 	mount := container.VolumeMounts[1]
 	volume := pod.Volumes[1]
-	if env["SSL_CERT_FILE"] != mount.MountPath+"/"+volume.ConfigMap.Items[0].Path || volume.Name != mount.Name || !mount.ReadOnly ||
-		volume.ConfigMap.Name != "authorities" || volume.ConfigMap.Items[0].Key != "all.pem" || env["GODEBUG"] != "netdns=go" {
+	if env["SSL_CERT_FILE"] != mount.MountPath+"/"+volume.ConfigMap.Items[0].Path || volume.Name != mount.Name ||
+		!mount.ReadOnly ||
+		volume.ConfigMap.Name != "authorities" || volume.ConfigMap.Items[0].Key != "all.pem" ||
+		env["GODEBUG"] != "netdns=go" {
 		t.Errorf("the bundle of authorities is not where the process looks: %v, %+v, %+v", env, mount, volume)
 	}
-	if pod.PriorityClassName != "system-cluster-critical" || len(pod.TopologySpreadConstraints) != 1 || *deployment.Spec.Replicas != 2 {
+	if pod.PriorityClassName != "system-cluster-critical" || len(pod.TopologySpreadConstraints) != 1 ||
+		*deployment.Spec.Replicas != 2 {
 		t.Errorf("values of the pod did not arrive: %+v", pod)
 	}
 
@@ -229,7 +236,8 @@ replicas: 2
 	network := get[*networkingv1.NetworkPolicy](t, all, "NetworkPolicy/fairlead-system/fairlead-controller")
 	if !cmp.Equal(network.Spec.PodSelector.MatchLabels, deployment.Spec.Selector.MatchLabels) ||
 		network.Spec.Ingress[0].From[0].NamespaceSelector.MatchLabels["kubernetes.io/metadata.name"] != "monitoring" ||
-		network.Spec.Egress[1].Ports[0].Port.IntValue() != 443 || network.Spec.Egress[1].To[0].IPBlock.CIDR != "0.0.0.0/0" || len(network.Spec.Egress) != 3 {
+		network.Spec.Egress[1].Ports[0].Port.IntValue() != 443 || network.Spec.Egress[1].To[0].IPBlock.CIDR != "0.0.0.0/0" ||
+		len(network.Spec.Egress) != 3 {
 		t.Errorf("the network policy: %+v", network.Spec)
 	}
 	policy := get[*admissionv1.ValidatingAdmissionPolicy](t, all, "ValidatingAdmissionPolicy//fairlead-helmreleases")
@@ -244,16 +252,19 @@ replicas: 2
 }
 
 func TestSingleSettingsWithoutStrict(t *testing.T) {
-	all := fairlead(t, `{crossNamespaceRefs: false, upstreams: {refuseLoopback: true}, networkPolicy: {enabled: true}, caBundle: {secret: ca}}`)
+	all := fairlead(t,
+		`{crossNamespaceRefs: false, upstreams: {refuseLoopback: true}, networkPolicy: {enabled: true}, caBundle: {secret: ca}}`)
 	deployment := get[*appsv1.Deployment](t, all, "Deployment/fairlead-system/fairlead-controller")
 	want := []string{"--no-cross-namespace-refs", "--refuse-loopback-upstreams"}
 	if diff := cmp.Diff(want, deployment.Spec.Template.Spec.Containers[0].Args[4:]); diff != "" {
 		t.Errorf("arguments (-want +got):\n%s", diff)
 	}
-	if volume := deployment.Spec.Template.Spec.Volumes[1]; volume.Secret == nil || volume.Secret.SecretName != "ca" || volume.Secret.Items[0].Key != "ca.crt" {
+	if volume := deployment.Spec.Template.Spec.Volumes[1]; volume.Secret == nil || volume.Secret.SecretName != "ca" ||
+		volume.Secret.Items[0].Key != "ca.crt" {
 		t.Errorf("the volume of the bundle: %+v", volume)
 	}
-	if all["NetworkPolicy/fairlead-system/fairlead-controller"] == nil || all["ValidatingAdmissionPolicy//fairlead-status"] != nil ||
+	if all["NetworkPolicy/fairlead-system/fairlead-controller"] == nil ||
+		all["ValidatingAdmissionPolicy//fairlead-status"] != nil ||
 		all["ClusterRole//fairlead-edit"] != nil || all["ClusterRole//fairlead-view"] == nil {
 		t.Errorf("the parts are %v", slices.Sorted(maps.Keys(all)))
 	}
@@ -275,10 +286,12 @@ func TestTheChartRefusesWhatContradictsStrict(t *testing.T) {
 		"extraEnv: [{value: x}]":                       "extraEnv",
 		"defaultServiceAccount: Deployer":              "defaultServiceAccount",
 	})
-	if _, err := tryRenderFor(t, "v1.29.3", "fairlead", "x", "y", "tenancy: strict"); err == nil || !strings.Contains(err.Error(), "policies.enabled: false") {
+	if _, err := tryRenderFor(t, "v1.29.3", "fairlead", "x", "y", "tenancy: strict"); err == nil ||
+		!strings.Contains(err.Error(), "policies.enabled: false") {
 		t.Errorf("policies on a cluster without them: error %v", err)
 	}
-	if _, err := tryRenderFor(t, "v1.29.3", "fairlead", "x", "y", "{tenancy: strict, policies: {enabled: false}}"); err != nil {
+	if _, err := tryRenderFor(t, "v1.29.3", "fairlead", "x", "y",
+		"{tenancy: strict, policies: {enabled: false}}"); err != nil {
 		t.Errorf("strict without policies: %v", err)
 	}
 }

@@ -15,8 +15,9 @@ import (
 
 // plurals are the resources of the kinds that have warnings.
 var plurals = map[string]string{
-	"HelmRelease": "helmreleases", "Kustomization": "kustomizations", "GitRepository": "gitrepositories", "HelmRepository": "helmrepositories",
-	"OCIRepository": "ocirepositories", "Bucket": "buckets", "HelmChart": "helmcharts", "Receiver": "receivers",
+	"HelmRelease": "helmreleases", "Kustomization": "kustomizations", "GitRepository": "gitrepositories",
+	"HelmRepository": "helmrepositories",
+	"OCIRepository":  "ocirepositories", "Bucket": "buckets", "HelmChart": "helmcharts", "Receiver": "receivers",
 }
 
 // warning is one validation that only warns: an expression that is true where there is nothing to warn of.
@@ -144,7 +145,9 @@ metadata:
 
 // Both ways of installing have the policies that the table of fields asks for.
 func TestWarningsAreGenerated(t *testing.T) {
-	generated(t, warningsHead+warningPolicies(t, "fairlead", "system:serviceaccount:fairlead-system:fairlead-controller", ""), "config", "warnings", "policies.yaml")
+	generated(t,
+		warningsHead+warningPolicies(t, "fairlead", "system:serviceaccount:fairlead-system:fairlead-controller", ""),
+		"config", "warnings", "policies.yaml")
 	const labels = "  labels:\n    {{- include \"fairlead.labels\" . | nindent 4 }}\n"
 	chart := warningPolicies(t, "{{ $name }}", "{{ $controller }}", labels)
 	generated(t, `{{- $wanted := ne (toString .Values.policies.enabled) "false" }}
@@ -165,12 +168,16 @@ func TestWarningsOfTheChart(t *testing.T) {
 			continue
 		}
 		found := get[*admissionv1.ValidatingAdmissionPolicy](t, charted, key)
-		if !slices.EqualFunc(found.Spec.Validations, policy.Spec.Validations, func(a, b admissionv1.Validation) bool { return a == b }) ||
+		if !slices.EqualFunc(found.Spec.Validations, policy.Spec.Validations, func(a, b admissionv1.Validation) bool {
+			return a == b
+		}) ||
 			found.Spec.MatchConditions[0].Expression != policy.Spec.MatchConditions[0].Expression {
 			t.Errorf("%s of the chart is another one: %+v", key, found.Spec)
 		}
-		binding := get[*admissionv1.ValidatingAdmissionPolicyBinding](t, charted, "ValidatingAdmissionPolicyBinding//"+policy.Name)
-		if binding.Spec.PolicyName != policy.Name || !slices.Equal(binding.Spec.ValidationActions, []admissionv1.ValidationAction{admissionv1.Warn}) {
+		binding := get[*admissionv1.ValidatingAdmissionPolicyBinding](t, charted,
+			"ValidatingAdmissionPolicyBinding//"+policy.Name)
+		if binding.Spec.PolicyName != policy.Name ||
+			!slices.Equal(binding.Spec.ValidationActions, []admissionv1.ValidationAction{admissionv1.Warn}) {
 			t.Errorf("the binding of %s: %+v", key, binding.Spec)
 		}
 	}
@@ -223,16 +230,31 @@ func TestWarnings(t *testing.T) {
 		want                 []string
 	}{
 		{"nothing", "HelmRelease", "spec: {chart: {spec: {chart: x}}}", nil},
-		{"labels of a chart", "HelmRelease", "spec: {chart: {metadata: {labels: {a: b}}, spec: {chart: x}}}", []string{"spec.chart.metadata.labels"}},
-		{"what is the default anyway", "HelmRelease", "spec: {persistentClient: true, waitStrategy: {name: poller}, install: {skipCRDs: false}}", nil},
+		{
+			"labels of a chart", "HelmRelease", "spec: {chart: {metadata: {labels: {a: b}}, spec: {chart: x}}}",
+			[]string{"spec.chart.metadata.labels"},
+		},
+		{
+			"what is the default anyway", "HelmRelease",
+			"spec: {persistentClient: true, waitStrategy: {name: poller}, install: {skipCRDs: false}}", nil,
+		},
 		{"a client of its own", "HelmRelease", "spec: {persistentClient: false}", []string{"spec.persistentClient false"}},
-		{"two fields", "HelmRelease", "spec: {install: {skipCRDs: true}, rollback: {recreate: true}}", []string{"spec.install.skipCRDs true", "spec.rollback.recreate true"}},
-		{"a kind that does not exist here", "Receiver", "spec: {resources: [{kind: GitRepository, name: a}, {kind: ImagePolicy, name: b}]}",
-			[]string{"spec.resources[].kind ImageRepository, ImagePolicy, ImageUpdateAutomation, ArtifactGenerator, ExternalArtifact"}},
+		{
+			"two fields", "HelmRelease", "spec: {install: {skipCRDs: true}, rollback: {recreate: true}}",
+			[]string{"spec.install.skipCRDs true", "spec.rollback.recreate true"},
+		},
+		{"a kind that does not exist here", "Receiver",
+			"spec: {resources: [{kind: GitRepository, name: a}, {kind: ImagePolicy, name: b}]}",
+			[]string{
+				"spec.resources[].kind ImageRepository, ImagePolicy, ImageUpdateAutomation, ArtifactGenerator, ExternalArtifact",
+			}},
 		{"kinds that exist", "Receiver", "spec: {resources: [{kind: GitRepository, name: a}]}", nil},
 		{"a cloud for an index", "HelmRepository", "spec: {url: https://x, provider: aws}", []string{"spec.provider"}},
 		{"a cloud for a registry", "HelmRepository", "spec: {url: oci://x, type: oci, provider: aws}", nil},
-		{"namespaces", "HelmRepository", "spec: {accessFrom: {namespaceSelectors: [{matchLabels: {a: b}}]}}", []string{"spec.accessFrom.namespaceSelectors[].matchLabels"}},
+		{
+			"namespaces", "HelmRepository", "spec: {accessFrom: {namespaceSelectors: [{matchLabels: {a: b}}]}}",
+			[]string{"spec.accessFrom.namespaceSelectors[].matchLabels"},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := warned(t, tt.kind, tt.document); !slices.Equal(got, tt.want) {

@@ -39,9 +39,15 @@ func TestParseRequest(t *testing.T) {
 		{"GET", "/api/v1/namespaces/a/pods?watch=true&allowWatchBookmarks=true", "", "watch pods", "", "a", ""},
 		{"GET", "/apis/apps/v1/namespaces/a/deployments/b?watch=1", "", "watch deployments", "apps", "a", "b"},
 		{"POST", "/api/v1/namespaces/a/secrets", "application/json", "create secrets", "", "a", ""},
-		{"PUT", "/apis/fairlead.dev/v1beta1/namespaces/a/helmreleases/b/status", "", "update helmreleases/status", "fairlead.dev", "a", "b"},
+		{
+			"PUT", "/apis/fairlead.dev/v1beta1/namespaces/a/helmreleases/b/status", "", "update helmreleases/status",
+			"fairlead.dev", "a", "b",
+		},
 		{"PATCH", "/apis/apps/v1/namespaces/a/deployments/b?force=true", applyYAML, "apply deployments", "apps", "a", "b"},
-		{"PATCH", "/apis/apps/v1/namespaces/a/deployments/b/scale", "application/merge-patch+json", "patch deployments/scale", "apps", "a", "b"},
+		{
+			"PATCH", "/apis/apps/v1/namespaces/a/deployments/b/scale", "application/merge-patch+json", "patch deployments/scale",
+			"apps", "a", "b",
+		},
 		{"DELETE", "/api/v1/namespaces/a/pods/b", "", "delete pods", "", "a", "b"},
 		{"DELETE", "/api/v1/namespaces/a/pods?labelSelector=x", "", "deletecollection pods", "", "a", ""},
 		{"GET", "/api/v1/namespaces", "", "list namespaces", "", "", ""},
@@ -65,7 +71,8 @@ func TestParseRequest(t *testing.T) {
 		if got.Group != test.group || got.Namespace != test.namespace || got.Name != test.name {
 			t.Errorf("%s %s is about %q %q %q", test.method, test.target, got.Group, got.Namespace, got.Name)
 		}
-		if reads := strings.HasPrefix(test.key, "get") || strings.HasPrefix(test.key, "list") || strings.HasPrefix(test.key, "watch"); got.Writes() == reads {
+		if reads := strings.HasPrefix(test.key, "get") || strings.HasPrefix(test.key, "list") ||
+			strings.HasPrefix(test.key, "watch"); got.Writes() == reads {
 			t.Errorf("%s: Writes is %t", test.key, got.Writes())
 		}
 	}
@@ -157,7 +164,8 @@ func TestProxyCounts(t *testing.T) {
 		t.Errorf("summed %d creates of %d", creates, since.Sum(nil))
 	}
 	recorded := recording.Requests()
-	if len(recorded) != 2 || string(recorded[0].Body) != "one" || string(recorded[1].Body) != "two" || recorded[1].At.Before(recorded[0].At) {
+	if len(recorded) != 2 || string(recorded[0].Body) != "one" || string(recorded[1].Body) != "two" ||
+		recorded[1].At.Before(recorded[0].At) {
 		t.Errorf("recorded %+v", recorded)
 	}
 	if seen := b.requests(); len(seen) != 5 || seen[2] != "POST /api/v1/namespaces/a/secrets one" {

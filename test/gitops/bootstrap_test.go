@@ -25,7 +25,8 @@ func bootstrap(t *testing.T, args ...string) (out string, stop func()) {
 	remove(t)
 	done := make(chan string)
 	go func() {
-		out, errs, code := world.cluster.Run(t, "fairlead", append([]string{"bootstrap", "git", "--wait", "--image", image, "--interval", "1s"}, args...)...)
+		out, errs, code := world.cluster.Run(t, "fairlead",
+			append([]string{"bootstrap", "git", "--wait", "--image", image, "--interval", "1s"}, args...)...)
 		if code != 0 {
 			t.Errorf("bootstrap ended with %d", code)
 		}
@@ -82,7 +83,9 @@ func TestBootstrapOverSSH(t *testing.T) {
 	if err := errors.Join(os.WriteFile(key, private, 0o600), os.WriteFile(hosts, []byte("# none\n"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"--url", over.URL("org/ssh"), "--path", "clusters/one", "--private-key-file", key, "--known-hosts-file", hosts}
+	args := []string{
+		"--url", over.URL("org/ssh"), "--path", "clusters/one", "--private-key-file", key, "--known-hosts-file", hosts,
+	}
 	fails(t, 2, "has a passphrase", append([]string{"bootstrap", "git", "--wait", "--image", image}, args...)...)
 	t.Setenv("FAIRLEAD_GIT_PASSPHRASE", "correct horse")
 	fails(t, 2, "has no line for", append([]string{"bootstrap", "git", "--wait", "--image", image}, args...)...)
@@ -91,17 +94,22 @@ func TestBootstrapOverSSH(t *testing.T) {
 	}
 	out, stop := bootstrap(t, args...)
 	defer stop()
-	if !strings.Contains(out, "the cluster follows the repository") || strings.Contains(out, "correct horse") || strings.Contains(out, "PRIVATE KEY") {
+	if !strings.Contains(out, "the cluster follows the repository") || strings.Contains(out, "correct horse") ||
+		strings.Contains(out, "PRIVATE KEY") {
 		t.Errorf("bootstrap prints\n%s", out)
 	}
 	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "over-ssh"}}
-	push(t, world.git, "org/ssh", map[string]string{"clusters/one/pushed.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: over-ssh, namespace: default}\n"})
+	push(t, world.git, "org/ssh",
+		map[string]string{
+			"clusters/one/pushed.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: over-ssh, namespace: default}\n",
+		})
 	env.Await(t, "what was pushed is applied", func() bool { return world.cluster.Exists(t, config) })
 	push(t, world.git, "org/ssh", map[string]string{"clusters/one/pushed.yaml": ""})
 	env.Await(t, "what was removed is deleted", func() bool { return !world.cluster.Exists(t, config) })
 }
 
-// An empty repository becomes what the cluster follows, a second run changes neither of them, and what is pushed is applied.
+// An empty repository becomes what the cluster follows, a second run changes neither of them, and what is pushed is
+// applied.
 func TestBootstrap(t *testing.T) {
 	url, err := world.private.Create("org/fleet")
 	if err != nil {
@@ -119,26 +127,33 @@ func TestBootstrap(t *testing.T) {
 	}
 
 	again := must(t, append([]string{"bootstrap", "git", "--wait", "--image", image, "--interval", "1s"}, args...)...)
-	if !strings.Contains(again, "has the manifests already") || !strings.Contains(again, "nothing was changed") || headOf(t, world.private, "org/fleet") != head {
+	if !strings.Contains(again, "has the manifests already") || !strings.Contains(again, "nothing was changed") ||
+		headOf(t, world.private, "org/fleet") != head {
 		t.Errorf("a second bootstrap prints\n%s", again)
 	}
-	fails(t, 2, "follows ./clusters/one of "+url+" already", "bootstrap", "git", "--wait", "--image", image, "--url", url, "--path", "clusters/two", "--username", user)
+	fails(t, 2, "follows ./clusters/one of "+url+" already", "bootstrap", "git", "--wait", "--image", image, "--url", url,
+		"--path", "clusters/two", "--username", user)
 	fails(t, 2, "follows ./clusters/one of "+url, "install", "--wait", "--image", image)
 	if headOf(t, world.private, "org/fleet") != head {
 		t.Error("a bootstrap that was refused has pushed")
 	}
 
 	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "pushed"}}
-	push(t, world.private, "org/fleet", map[string]string{"clusters/one/pushed.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: pushed, namespace: default}\n"})
+	push(t, world.private, "org/fleet",
+		map[string]string{
+			"clusters/one/pushed.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: pushed, namespace: default}\n",
+		})
 	env.Await(t, "what was pushed is applied", func() bool { return world.cluster.Exists(t, config) })
 
-	upgraded := must(t, "bootstrap", "git", "--wait", "--image", "registry.example.com/fairlead:v2", "--interval", "1s", "--url", url, "--path", "clusters/one", "--username", user)
+	upgraded := must(t, "bootstrap", "git", "--wait", "--image", "registry.example.com/fairlead:v2", "--interval", "1s",
+		"--url", url, "--path", "clusters/one", "--username", user)
 	if !strings.Contains(upgraded, "pushed ") {
 		t.Errorf("an upgrade by bootstrap prints\n%s", upgraded)
 	}
 	// Either the command or the cluster, which follows the repository, was the first to change it.
 	controller := &appsv1.Deployment{}
-	if err := world.cluster.Client.Get(t.Context(), client.ObjectKey{Namespace: install.Namespace, Name: "fairlead-controller"}, controller); err != nil {
+	if err := world.cluster.Client.Get(t.Context(),
+		client.ObjectKey{Namespace: install.Namespace, Name: "fairlead-controller"}, controller); err != nil {
 		t.Fatal(err)
 	}
 	if got := controller.Spec.Template.Spec.Containers[0].Image; got != "registry.example.com/fairlead:v2" {
@@ -150,7 +165,8 @@ func TestBootstrap(t *testing.T) {
 
 	// Its own files are gone by mistake: nothing that Fairlead consists of goes with them.
 	push(t, world.private, "org/fleet", map[string]string{
-		"clusters/one/fairlead-system/components.yaml": "", "clusters/one/fairlead-system/sync.yaml": "", "clusters/one/pushed.yaml": "",
+		"clusters/one/fairlead-system/components.yaml": "", "clusters/one/fairlead-system/sync.yaml": "",
+		"clusters/one/pushed.yaml": "",
 	})
 	root := &v1beta1.Kustomization{ObjectMeta: metav1.ObjectMeta{Namespace: install.Namespace, Name: install.Root}}
 	world.cluster.AwaitReadiness(t, root, "it refuses to delete everything", func(ready metav1.Condition) bool {
@@ -194,8 +210,10 @@ func TestBootstrapRefuses(t *testing.T) {
 		"--path is missing":     {"--url", open, "--path", "/"},
 		"--image is missing":    {"--url", open, "--path", "clusters/x", "--image", ""},
 	} {
-		out, errs, code := world.cluster.Run(t, "fairlead", append([]string{"bootstrap", "git", "--wait", "--image", image}, args...)...)
-		if code != 2 || !strings.Contains(errs, says) || strings.Contains(out+errs, "hidden") || strings.Contains(out+errs, token) {
+		out, errs, code := world.cluster.Run(t, "fairlead",
+			append([]string{"bootstrap", "git", "--wait", "--image", image}, args...)...)
+		if code != 2 || !strings.Contains(errs, says) || strings.Contains(out+errs, "hidden") ||
+			strings.Contains(out+errs, token) {
 			t.Errorf("bootstrap %v ended with %d, or does not say %q:\n%s%s", args, code, says, out, errs)
 		}
 	}

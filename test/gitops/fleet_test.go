@@ -16,8 +16,8 @@ import (
 	"fairlead.dev/fairlead/test/servers"
 )
 
-// The sample repository as its README says: a cluster that follows it has the apps of its environment, from encrypted values too, a
-// tenant is kept to its rights, a pull request can be previewed, and `git revert` brings back what was.
+// The sample repository as its README says: a cluster that follows it has the apps of its environment, from encrypted
+// values too, a tenant is kept to its rights, a pull request can be previewed, and `git revert` brings back what was.
 func TestFleet(t *testing.T) {
 	publish(t, "1.0.0")
 	publish(t, "1.1.0")
@@ -29,21 +29,25 @@ func TestFleet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	push(t, world.git, "team-a", map[string]string{"config.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: theirs}\n"})
+	push(t, world.git, "team-a",
+		map[string]string{"config.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: theirs}\n"})
 	files := sample(t, strings.NewReplacer(
 		"oci://registry.example.com/charts", "oci://"+world.registry.Host()+"/charts\n  insecure: true",
 		"https://git.example.com/team-a/deploy.git", tenant, "interval: 1m", "interval: 1s",
 	))
 	push(t, world.git, "fleet", files)
-	_, _ = bootstrap(t, "--url", url, "--path", "clusters/staging", "--tenancy", "strict", "--allow-upstream-cidrs", "127.0.0.1/32")
+	_, _ = bootstrap(t, "--url", url, "--path", "clusters/staging", "--tenancy", "strict", "--allow-upstream-cidrs",
+		"127.0.0.1/32")
 	key := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: install.Namespace, Name: "sops-age"}, Data: map[string][]byte{"age.agekey": ageKey(t)},
+		ObjectMeta: metav1.ObjectMeta{Namespace: install.Namespace, Name: "sops-age"},
+		Data:       map[string][]byte{"age.agekey": ageKey(t)},
 	}
 	world.cluster.MustApply(t, key)
 	apps := &v1beta1.Kustomization{ObjectMeta: metav1.ObjectMeta{Namespace: install.Namespace, Name: "apps"}}
 	world.cluster.AwaitReady(t, apps)
 	awaitMessage(t, "this is staging")
-	release := env.Read(t, world.cluster, &v1beta1.HelmRelease{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "beacon"}})
+	release := env.Read(t, world.cluster,
+		&v1beta1.HelmRelease{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "beacon"}})
 	if got := release.Status.Latest(); got == nil || got.ChartVersion != "1.1.0" {
 		t.Errorf("staging runs %+v", got)
 	}
@@ -53,7 +57,8 @@ func TestFleet(t *testing.T) {
 	everyCluster(t, files)
 
 	// Taken out with all that it has made, the cluster is as it was.
-	if out := must(t, "uninstall", "--yes", "--releases"); !strings.Contains(out, "left: namespace fairlead-system, because others have something in it: secrets sops-age") {
+	if out := must(t, "uninstall", "--yes", "--releases"); !strings.Contains(out,
+		"left: namespace fairlead-system, because others have something in it: secrets sops-age") {
 		t.Errorf("uninstall prints\n%s", out)
 	}
 	if err := world.cluster.Client.Delete(t.Context(), key); err != nil {
@@ -74,16 +79,19 @@ func TestFleet(t *testing.T) {
 func previewed(t *testing.T, files map[string]string) {
 	t.Helper()
 	dir := checkout(t, files, map[string]string{
-		"apps/base/beacon.yaml": strings.Replace(files["apps/base/beacon.yaml"], "this is ${cluster}", "from a pull request in ${cluster}", 1),
+		"apps/base/beacon.yaml": strings.Replace(files["apps/base/beacon.yaml"], "this is ${cluster}",
+			"from a pull request in ${cluster}", 1),
 	})
 	where := []string{"-n", install.Namespace, "--path", filepath.Join(dir, "apps", "staging")}
 	out, errs, code := world.cluster.Run(t, "fairlead", append([]string{"diff", "kustomization", "apps"}, where...)...)
-	if code != 1 || !strings.Contains(out, "HelmRelease apps/beacon: changed") || !strings.Contains(out, "from a pull request in staging") ||
+	if code != 1 || !strings.Contains(out, "HelmRelease apps/beacon: changed") ||
+		!strings.Contains(out, "from a pull request in staging") ||
 		strings.Contains(out+errs, "staging-oncall") {
 		t.Errorf("diff ended with %d:\n%s%s", code, out, errs)
 	}
 	same := checkout(t, files, nil)
-	if out, errs, code := world.cluster.Run(t, "fairlead", "diff", "kustomization", "apps", "-n", install.Namespace, "--path",
+	if out, errs, code := world.cluster.Run(t, "fairlead", "diff", "kustomization", "apps", "-n", install.Namespace,
+		"--path",
 		filepath.Join(same, "apps", "staging")); code != 0 {
 		t.Errorf("diff of what is applied ended with %d:\n%s%s", code, out, errs)
 	}
@@ -97,7 +105,8 @@ func previewed(t *testing.T, files map[string]string) {
 func reverted(t *testing.T, files map[string]string) {
 	t.Helper()
 	before := files["apps/base/beacon.yaml"]
-	push(t, world.git, "fleet", map[string]string{"apps/base/beacon.yaml": strings.Replace(before, "this is", "changed in", 1)})
+	push(t, world.git, "fleet",
+		map[string]string{"apps/base/beacon.yaml": strings.Replace(before, "this is", "changed in", 1)})
 	awaitMessage(t, "changed in staging")
 	push(t, world.git, "fleet", map[string]string{"apps/base/beacon.yaml": before})
 	awaitMessage(t, "this is staging")
@@ -109,7 +118,8 @@ func kept(t *testing.T) {
 	env.Await(t, "the tenant's object is there", func() bool {
 		return world.cluster.Exists(t, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "theirs"}})
 	})
-	push(t, world.git, "team-a", map[string]string{"more.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: stolen, namespace: apps}\n"})
+	push(t, world.git, "team-a",
+		map[string]string{"more.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: stolen, namespace: apps}\n"})
 	team := &v1beta1.Kustomization{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "team-a"}}
 	refused := world.cluster.AwaitReadiness(t, team, "it is refused", func(ready metav1.Condition) bool {
 		return ready.Status == metav1.ConditionFalse && ready.Reason == v1beta1.AccessDeniedReason
@@ -131,7 +141,9 @@ func everyCluster(t *testing.T, files map[string]string) {
 			path := map[string]string{"infrastructure": "infrastructure", "apps": filepath.Join("apps", cluster)}[name]
 			out := must(t, "build", "kustomization", name, "-n", install.Namespace, "--path", filepath.Join(dir, path),
 				"--file", filepath.Join(dir, "clusters", cluster, name+".yaml"))
-			if name == "apps" && (!strings.Contains(out, "this is "+cluster) || strings.Contains(out, "replicaCount: 3") != (cluster == "production")) {
+			if name == "apps" &&
+				(!strings.Contains(out, "this is "+cluster) ||
+					strings.Contains(out, "replicaCount: 3") != (cluster == "production")) {
 				t.Errorf("%s of %s:\n%s", name, cluster, out)
 			}
 		}

@@ -52,7 +52,8 @@ func TestImage(t *testing.T) {
 	fetch(index.Manifests[0], &manifest)
 	var config ocispec.Image
 	fetch(manifest.Config, &config)
-	if config.Config.User != "65532:65532" || strings.Join(config.Config.Entrypoint, " ") != "/fairlead" || config.Created != nil && !config.Created.IsZero() {
+	if config.Config.User != "65532:65532" || strings.Join(config.Config.Entrypoint, " ") != "/fairlead" ||
+		config.Created != nil && !config.Created.IsZero() {
 		t.Errorf("the image is configured so: %+v", config)
 	}
 	layer, err := repository.Fetch(t.Context(), manifest.Layers[0])

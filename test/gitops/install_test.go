@@ -17,12 +17,14 @@ import (
 	"fairlead.dev/fairlead/test/env"
 )
 
-// Installing leaves a controller that can work, installing again leaves everything as it is, and uninstalling leaves nothing.
+// Installing leaves a controller that can work, installing again leaves everything as it is, and uninstalling leaves
+// nothing.
 func TestInstall(t *testing.T) {
 	must(t, "check", "--pre")
 	fails(t, 1, "does not exist", "check")
 	remove(t)
-	if out := must(t, "install", "--wait", "--image", image); !strings.Contains(out, "created Deployment fairlead-system/fairlead-controller") ||
+	if out := must(t, "install", "--wait", "--image", image); !strings.Contains(out,
+		"created Deployment fairlead-system/fairlead-controller") ||
 		!strings.Contains(out, "the controller is available") {
 		t.Errorf("install prints\n%s", out)
 	}
@@ -44,8 +46,10 @@ func TestInstall(t *testing.T) {
 			t.Errorf("a second install has written %s", name)
 		}
 	}
-	newer := must(t, "install", "--wait", "--image", "registry.example.com/fairlead:v2", "--no-cluster-admin", "--no-tenant-roles")
-	if !strings.Contains(newer, "changed Deployment") || !strings.Contains(newer, "deleted ClusterRoleBinding fairlead-release-admin") ||
+	newer := must(t, "install", "--wait", "--image", "registry.example.com/fairlead:v2", "--no-cluster-admin",
+		"--no-tenant-roles")
+	if !strings.Contains(newer, "changed Deployment") ||
+		!strings.Contains(newer, "deleted ClusterRoleBinding fairlead-release-admin") ||
 		!strings.Contains(newer, "deleted ClusterRole fairlead-view") || strings.Contains(newer, "changed ClusterRole ") {
 		t.Errorf("an upgrade prints\n%s", newer)
 	}
@@ -72,7 +76,8 @@ func versions(t *testing.T) map[string]string {
 		&apiextensionsv1.CustomResourceDefinitionList{}, &rbacv1.ClusterRoleList{}, &rbacv1.ClusterRoleBindingList{},
 		&corev1.ServiceAccountList{}, &appsv1.DeploymentList{}, &corev1.ServiceList{},
 	} {
-		err := world.cluster.Client.List(t.Context(), list, client.MatchingLabels{v1beta1.KustomizationNameLabel: install.Root})
+		err := world.cluster.Client.List(t.Context(), list,
+			client.MatchingLabels{v1beta1.KustomizationNameLabel: install.Root})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,14 +106,23 @@ func TestUninstallLeavesWhatItShould(t *testing.T) {
 	must(t, "install", "--wait", "--image", image)
 	ns := world.cluster.Namespace(t)
 	hr := &v1beta1.HelmRelease{
-		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "held", Finalizers: []string{v1beta1.Finalizer, v1beta1.FormerFinalizer}},
-		Spec:       v1beta1.HelmReleaseSpec{ChartRef: &v1beta1.ChartSourceReference{Kind: v1beta1.OCIRepositoryKind, Name: "nothing"}},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: ns, Name: "held", Finalizers: []string{v1beta1.Finalizer, v1beta1.FormerFinalizer},
+		},
+		Spec: v1beta1.HelmReleaseSpec{
+			ChartRef: &v1beta1.ChartSourceReference{Kind: v1beta1.OCIRepositoryKind, Name: "nothing"},
+		},
 	}
 	foreign := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: install.Namespace, Name: "ours"}}
-	applied := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "applied", Labels: map[string]string{v1beta1.KustomizationNameLabel: "apps"}}}
+	applied := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: ns, Name: "applied", Labels: map[string]string{v1beta1.KustomizationNameLabel: "apps"},
+		},
+	}
 	world.cluster.MustApply(t, hr, foreign, applied)
 	fails(t, 2, "--yes", "uninstall")
-	if out := must(t, "uninstall", "--yes"); !strings.Contains(out, "left: namespace fairlead-system, because others have something in it: configmaps ours") {
+	if out := must(t, "uninstall", "--yes"); !strings.Contains(out,
+		"left: namespace fairlead-system, because others have something in it: configmaps ours") {
 		t.Errorf("uninstall prints\n%s", out)
 	}
 	for _, object := range []client.Object{foreign, applied} {
@@ -142,7 +156,8 @@ func TestInstallKeepsOffTheChart(t *testing.T) {
 		if err := world.cluster.Client.Get(t.Context(), key, deployment); err != nil {
 			t.Fatal(err)
 		}
-		patch := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"app.kubernetes.io/managed-by":`+value+`}}}`))
+		patch := client.RawPatch("application/merge-patch+json",
+			[]byte(`{"metadata":{"labels":{"app.kubernetes.io/managed-by":`+value+`}}}`))
 		if err := world.cluster.Client.Patch(t.Context(), deployment, patch); err != nil {
 			t.Fatal(err)
 		}
@@ -155,8 +170,10 @@ func TestInstallKeepsOffTheChart(t *testing.T) {
 
 // Exported manifests are those that are installed.
 func TestExport(t *testing.T) {
-	out := output(t, "install", "--wait", "--image", "registry.example.com:5000/fairlead@sha256:"+strings.Repeat("a", 64), "--export")
-	if strings.Count(out, "\n---\n") < 14 || !strings.Contains(out, "image: registry.example.com:5000/fairlead@sha256:aaaa") {
+	out := output(t, "install", "--wait", "--image", "registry.example.com:5000/fairlead@sha256:"+strings.Repeat("a", 64),
+		"--export")
+	if strings.Count(out, "\n---\n") < 14 ||
+		!strings.Contains(out, "image: registry.example.com:5000/fairlead@sha256:aaaa") {
 		t.Errorf("install --export prints\n%.2000s", out)
 	}
 	fails(t, 2, "no image", "install", "--wait", "--image", "fairlead", "--export")

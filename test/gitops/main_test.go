@@ -1,6 +1,6 @@
-// Package gitops tests how Fairlead comes into a cluster, how the cluster follows a repository from then on, and how Fairlead leaves
-// it: the commands install, bootstrap, check and uninstall, and the sample repository, against a control plane of their own and real
-// Git servers.
+// Package gitops tests how Fairlead comes into a cluster, how the cluster follows a repository from then on, and how
+// Fairlead leaves it: the commands install, bootstrap, check and uninstall, and the sample repository, against a
+// control plane of their own and real Git servers.
 //
 // The tests change the whole cluster, so they are played one after the other.
 package gitops
@@ -43,7 +43,8 @@ func TestMain(m *testing.M) {
 		if world.git, err = servers.GitServer(filepath.Join(dir, "git"), servers.Options{}); err != nil {
 			return 0, err
 		}
-		if world.private, err = servers.GitServer(filepath.Join(dir, "private"), servers.Options{Username: user, Password: token}); err != nil {
+		if world.private, err = servers.GitServer(filepath.Join(dir, "private"),
+			servers.Options{Username: user, Password: token}); err != nil {
 			return 0, err
 		}
 		if world.registry, err = servers.Registry(filepath.Join(dir, "registry"), servers.Options{}); err != nil {
@@ -71,7 +72,8 @@ func fails(t *testing.T, code int, says string, args ...string) {
 	t.Helper()
 	out, errs, got := world.cluster.Run(t, "fairlead", args...)
 	if got != code || !strings.Contains(out+errs, says) {
-		t.Errorf("fairlead %s ended with %d instead of %d, or does not say %q:\n%s%s", strings.Join(args, " "), got, code, says, out, errs)
+		t.Errorf("fairlead %s ended with %d instead of %d, or does not say %q:\n%s%s", strings.Join(args, " "), got, code,
+			says, out, errs)
 	}
 }
 
@@ -79,7 +81,9 @@ func fails(t *testing.T, code int, says string, args ...string) {
 // until the returned function is called or the test ends: the pods of the control plane for tests run no images.
 func startInstalled(t *testing.T) (stop func()) {
 	t.Helper()
-	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: install.Namespace, Name: "fairlead-controller"}}
+	deployment := &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Namespace: install.Namespace, Name: "fairlead-controller"},
+	}
 	env.Await(t, "the controller is deployed", func() bool { return world.cluster.Exists(t, deployment) })
 	spec := env.Read(t, world.cluster, deployment).Spec.Template.Spec
 	var args []string
@@ -92,7 +96,8 @@ func startInstalled(t *testing.T) (stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	controller, err := env.StartController(t.Context(), account, t.TempDir(), append([]string{"--log-level", "debug"}, args...)...)
+	controller, err := env.StartController(t.Context(), account, t.TempDir(),
+		append([]string{"--log-level", "debug"}, args...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,8 +64,8 @@ func kustomizationIn(ns string, spec v1beta1.KustomizationSpec) *v1beta1.Kustomi
 	return &v1beta1.Kustomization{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}, Spec: spec}
 }
 
-// installStrict installs with strict tenancy, and makes a namespace in which the user alice has the role edit of Kubernetes. It
-// returns once roles and policies are in force.
+// installStrict installs with strict tenancy, and makes a namespace in which the user alice has the role edit of
+// Kubernetes. It returns once roles and policies are in force.
 func installStrict(t *testing.T, args ...string) (ns string, alice client.Client) {
 	t.Helper()
 	remove(t)
@@ -77,8 +77,11 @@ func installStrict(t *testing.T, args ...string) (ns string, alice client.Client
 		return tryCreate(t, alice, releaseIn(ns, v1beta1.HelmReleaseSpec{})) == nil
 	})
 	env.Await(t, "the policies are in force", func() bool {
-		dependent := releaseIn(ns, v1beta1.HelmReleaseSpec{DependsOn: []v1beta1.DependencyReference{{Name: "x", Namespace: "elsewhere"}}})
-		receiver := &v1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}, Spec: receiverOf("elsewhere")}
+		dependent := releaseIn(ns,
+			v1beta1.HelmReleaseSpec{DependsOn: []v1beta1.DependencyReference{{Name: "x", Namespace: "elsewhere"}}})
+		receiver := &v1beta1.Receiver{
+			ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}, Spec: receiverOf("elsewhere"),
+		}
 		applied := kustomizationIn(ns, v1beta1.KustomizationSpec{SourceRef: v1beta1.ManifestSourceReference{
 			Kind: v1beta1.GitRepositoryKind, Name: "x", Namespace: "elsewhere",
 		}})
@@ -103,7 +106,9 @@ func receiverOf(namespace string) v1beta1.ReceiverSpec {
 func TestInstallStrict(t *testing.T) {
 	remove(t)
 	out := must(t, "install", "--wait", "--image", image, "--tenancy", "strict")
-	for _, want := range []string{"created ValidatingAdmissionPolicy fairlead-status", "created NetworkPolicy fairlead-system/fairlead-controller"} {
+	for _, want := range []string{
+		"created ValidatingAdmissionPolicy fairlead-status", "created NetworkPolicy fairlead-system/fairlead-controller",
+	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("install lacks %q:\n%s", want, out)
 		}
@@ -124,7 +129,8 @@ func TestInstallStrict(t *testing.T) {
 	if !strings.HasPrefix(tenancy, "strict") {
 		t.Errorf("check says of the tenancy %q", tenancy)
 	}
-	if out := must(t, "install", "--wait", "--image", image, "--tenancy", "strict"); !strings.Contains(out, "nothing was changed") {
+	if out := must(t, "install", "--wait", "--image", image, "--tenancy", "strict"); !strings.Contains(out,
+		"nothing was changed") {
 		t.Errorf("a second install prints\n%s", out)
 	}
 
@@ -132,7 +138,8 @@ func TestInstallStrict(t *testing.T) {
 	if err := world.cluster.Client.Delete(t.Context(), binding); err != nil {
 		t.Fatal(err)
 	}
-	if out := must(t, "check"); !strings.Contains(out, "gaps: ValidatingAdmissionPolicyBinding fairlead-status does not exist") {
+	if out := must(t, "check"); !strings.Contains(out,
+		"gaps: ValidatingAdmissionPolicyBinding fairlead-status does not exist") {
 		t.Errorf("check of an installation with a gap prints\n%s", out)
 	}
 
@@ -141,17 +148,20 @@ func TestInstallStrict(t *testing.T) {
 		!strings.Contains(back, "created ClusterRoleBinding fairlead-release-admin") {
 		t.Errorf("going back to shared prints\n%s", back)
 	}
-	fails(t, 2, "contradicts --tenancy=strict", "install", "--wait", "--image", image, "--tenancy", "strict", "--default-service-account", "")
+	fails(t, 2, "contradicts --tenancy=strict", "install", "--wait", "--image", image, "--tenancy", "strict",
+		"--default-service-account", "")
 }
 
-// Who has the role edit of Kubernetes in a namespace declares releases there, and nothing that reaches another namespace.
+// Who has the role edit of Kubernetes in a namespace declares releases there, and nothing that reaches another
+// namespace.
 func TestPoliciesForTenants(t *testing.T) {
 	ns, alice := installStrict(t)
 	elsewhere := "elsewhere"
 	kubeconfig := &v1beta1.KubeConfigReference{SecretRef: &v1beta1.SecretKeyReference{Name: "remote"}}
 	chartOf := func(namespace string) *v1beta1.HelmChartTemplate {
 		return &v1beta1.HelmChartTemplate{Spec: v1beta1.HelmChartTemplateSpec{
-			Chart: "web", SourceRef: v1beta1.SourceReference{Kind: v1beta1.HelmRepositoryKind, Name: "charts", Namespace: namespace},
+			Chart:     "web",
+			SourceRef: v1beta1.SourceReference{Kind: v1beta1.HelmRepositoryKind, Name: "charts", Namespace: namespace},
 		}}
 	}
 	tests := map[string]struct {
@@ -160,21 +170,43 @@ func TestPoliciesForTenants(t *testing.T) {
 	}{
 		"a release": {releaseIn(ns, v1beta1.HelmReleaseSpec{}), ""},
 		"a release that names its own namespace everywhere": {releaseIn(ns, v1beta1.HelmReleaseSpec{
-			TargetNamespace: ns, StorageNamespace: ns, Chart: chartOf(ns), DependsOn: []v1beta1.DependencyReference{{Name: "db", Namespace: ns}, {Name: "x"}},
+			TargetNamespace: ns, StorageNamespace: ns, Chart: chartOf(ns),
+			DependsOn: []v1beta1.DependencyReference{{Name: "db", Namespace: ns}, {Name: "x"}},
 		}), ""},
-		"the target is another namespace": {releaseIn(ns, v1beta1.HelmReleaseSpec{TargetNamespace: elsewhere}), "spec.targetNamespace is another namespace"},
+		"the target is another namespace": {releaseIn(ns, v1beta1.HelmReleaseSpec{TargetNamespace: elsewhere}),
+			"spec.targetNamespace is another namespace"},
 		"the records are in another namespace": {releaseIn(ns, v1beta1.HelmReleaseSpec{StorageNamespace: elsewhere}),
 			"spec.storageNamespace is another namespace"},
-		"a release on another cluster":        {releaseIn(ns, v1beta1.HelmReleaseSpec{KubeConfig: kubeconfig}), "spec.kubeConfig is not allowed"},
-		"a chart of another namespace":        {releaseIn(ns, v1beta1.HelmReleaseSpec{Chart: chartOf(elsewhere)}), "spec.chart.spec.sourceRef.namespace"},
-		"a chart reference elsewhere":         {releaseIn(ns, v1beta1.HelmReleaseSpec{ChartRef: &v1beta1.ChartSourceReference{Kind: v1beta1.OCIRepositoryKind, Name: "x", Namespace: elsewhere}}), "spec.chartRef.namespace"},
-		"a dependency of another namespace":   {releaseIn(ns, v1beta1.HelmReleaseSpec{DependsOn: []v1beta1.DependencyReference{{Name: "x", Namespace: elsewhere}}}), "spec.dependsOn[].namespace"},
-		"a Kustomization":                     {kustomizationIn(ns, v1beta1.KustomizationSpec{Overlay: v1beta1.Overlay{TargetNamespace: elsewhere}}), ""},
-		"manifests of another namespace":      {kustomizationIn(ns, v1beta1.KustomizationSpec{SourceRef: v1beta1.ManifestSourceReference{Kind: v1beta1.GitRepositoryKind, Name: "x", Namespace: elsewhere}}), "spec.sourceRef.namespace"},
-		"a Kustomization on another cluster":  {kustomizationIn(ns, v1beta1.KustomizationSpec{KubeConfig: kubeconfig}), "spec.kubeConfig is not allowed"},
-		"a Kustomization waits for elsewhere": {kustomizationIn(ns, v1beta1.KustomizationSpec{DependsOn: []v1beta1.DependencyReference{{Name: "x", Namespace: elsewhere}}}), "spec.dependsOn[].namespace"},
-		"a receiver":                          {&v1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}, Spec: receiverOf("")}, ""},
-		"a receiver for another namespace":    {&v1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}, Spec: receiverOf(elsewhere)}, "spec.resources[].namespace"},
+		"a release on another cluster": {releaseIn(ns, v1beta1.HelmReleaseSpec{KubeConfig: kubeconfig}),
+			"spec.kubeConfig is not allowed"},
+		"a chart of another namespace": {releaseIn(ns, v1beta1.HelmReleaseSpec{Chart: chartOf(elsewhere)}),
+			"spec.chart.spec.sourceRef.namespace"},
+		"a chart reference elsewhere": {
+			releaseIn(ns,
+				v1beta1.HelmReleaseSpec{
+					ChartRef: &v1beta1.ChartSourceReference{Kind: v1beta1.OCIRepositoryKind, Name: "x", Namespace: elsewhere},
+				}), "spec.chartRef.namespace"},
+		"a dependency of another namespace": {
+			releaseIn(ns, v1beta1.HelmReleaseSpec{DependsOn: []v1beta1.DependencyReference{{Name: "x", Namespace: elsewhere}}}),
+			"spec.dependsOn[].namespace"},
+		"a Kustomization": {
+			kustomizationIn(ns, v1beta1.KustomizationSpec{Overlay: v1beta1.Overlay{TargetNamespace: elsewhere}}), ""},
+		"manifests of another namespace": {
+			kustomizationIn(ns,
+				v1beta1.KustomizationSpec{
+					SourceRef: v1beta1.ManifestSourceReference{Kind: v1beta1.GitRepositoryKind, Name: "x", Namespace: elsewhere},
+				}), "spec.sourceRef.namespace"},
+		"a Kustomization on another cluster": {kustomizationIn(ns, v1beta1.KustomizationSpec{KubeConfig: kubeconfig}),
+			"spec.kubeConfig is not allowed"},
+		"a Kustomization waits for elsewhere": {
+			kustomizationIn(ns,
+				v1beta1.KustomizationSpec{DependsOn: []v1beta1.DependencyReference{{Name: "x", Namespace: elsewhere}}}),
+			"spec.dependsOn[].namespace"},
+		"a receiver": {
+			&v1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}, Spec: receiverOf("")}, ""},
+		"a receiver for another namespace": {
+			&v1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}, Spec: receiverOf(elsewhere)},
+			"spec.resources[].namespace"},
 	}
 	for name, tt := range tests {
 		admin := tt.object.DeepCopyObject().(client.Object)
@@ -195,14 +227,16 @@ func TestPoliciesForTenants(t *testing.T) {
 	if err := alice.Create(t.Context(), hr); err != nil {
 		t.Fatal(err)
 	}
-	patch := client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"kubeConfig":{"secretRef":{"name":"remote"}}}}`))
+	patch := client.RawPatch("application/merge-patch+json",
+		[]byte(`{"spec":{"kubeConfig":{"secretRef":{"name":"remote"}}}}`))
 	if err := alice.Patch(t.Context(), hr, patch); !apierrors.IsForbidden(err) {
 		t.Errorf("a change to another cluster: error %v", err)
 	}
 
 	// An administrator lets a namespace reach others; its tenants cannot do so themselves.
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}}
-	label := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"fairlead.dev/target-namespaces":"any"}}}`))
+	label := client.RawPatch("application/merge-patch+json",
+		[]byte(`{"metadata":{"labels":{"fairlead.dev/target-namespaces":"any"}}}`))
 	if err := alice.Patch(t.Context(), namespace, label); !apierrors.IsForbidden(err) {
 		t.Errorf("a tenant labels its namespace: error %v", err)
 	}
@@ -210,9 +244,11 @@ func TestPoliciesForTenants(t *testing.T) {
 		t.Fatal(err)
 	}
 	env.Await(t, "the label of the namespace is in force", func() bool {
-		return tryCreate(t, alice, &v1beta1.HelmRelease{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "other"}, Spec: v1beta1.HelmReleaseSpec{
-			TargetNamespace: elsewhere, StorageNamespace: elsewhere, ChartRef: &v1beta1.ChartSourceReference{Kind: v1beta1.OCIRepositoryKind, Name: "x"},
-		}}) == nil
+		return tryCreate(t, alice,
+			&v1beta1.HelmRelease{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "other"}, Spec: v1beta1.HelmReleaseSpec{
+				TargetNamespace: elsewhere, StorageNamespace: elsewhere,
+				ChartRef: &v1beta1.ChartSourceReference{Kind: v1beta1.OCIRepositoryKind, Name: "x"},
+			}}) == nil
 	})
 }
 
@@ -220,13 +256,15 @@ func TestPoliciesForTenants(t *testing.T) {
 func TestStatusIsTheControllersAlone(t *testing.T) {
 	ns, alice := installStrict(t)
 	repository := &v1beta1.OCIRepository{
-		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "charts"}, Spec: v1beta1.OCIRepositorySpec{URL: "oci://registry.example.com/charts"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "charts"},
+		Spec:       v1beta1.OCIRepositorySpec{URL: "oci://registry.example.com/charts"},
 	}
 	if err := alice.Create(t.Context(), repository); err != nil {
 		t.Fatal(err)
 	}
 	claim := client.RawPatch("application/merge-patch+json", []byte(`{"status":{"observedGeneration":7}}`))
-	if err := alice.Status().Patch(t.Context(), repository.DeepCopy(), claim); !apierrors.IsForbidden(err) || strings.Contains(err.Error(), "ValidatingAdmissionPolicy") {
+	if err := alice.Status().Patch(t.Context(), repository.DeepCopy(), claim); !apierrors.IsForbidden(err) ||
+		strings.Contains(err.Error(), "ValidatingAdmissionPolicy") {
 		t.Errorf("the role edit has the status: error %v", err)
 	}
 
@@ -235,8 +273,9 @@ func TestStatusIsTheControllersAlone(t *testing.T) {
 			{APIGroups: []string{"fairlead.dev"}, Resources: []string{"*", "*/status"}, Verbs: []string{"*"}},
 		}},
 		&rbacv1.RoleBinding{
-			ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "all"}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "all"},
-			Subjects: []rbacv1.Subject{{Kind: "User", APIGroup: rbacv1.GroupName, Name: "alice"}},
+			ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "all"},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "all"},
+			Subjects:   []rbacv1.Subject{{Kind: "User", APIGroup: rbacv1.GroupName, Name: "alice"}},
 		})
 	env.Await(t, "the policy refuses the status", func() bool {
 		err := alice.Status().Patch(t.Context(), repository.DeepCopy(), claim, client.DryRunAll)
@@ -245,7 +284,8 @@ func TestStatusIsTheControllersAlone(t *testing.T) {
 	for user, groups := range map[string][]string{
 		"system:serviceaccount:fairlead-system:fairlead-controller": nil, "root": {"system:masters"},
 	} {
-		if err := as(t, user, groups...).Status().Patch(t.Context(), repository.DeepCopy(), claim, client.DryRunAll); err != nil {
+		if err := as(t, user, groups...).Status().Patch(t.Context(), repository.DeepCopy(), claim,
+			client.DryRunAll); err != nil {
 			t.Errorf("%s may not write a status: %v", user, err)
 		}
 	}
@@ -269,6 +309,11 @@ func TestRolesOfTenants(t *testing.T) {
 		t.Errorf("edit in one namespace reads all: error %v", err)
 	}
 
-	remote := releaseIn(ns, v1beta1.HelmReleaseSpec{KubeConfig: &v1beta1.KubeConfigReference{SecretRef: &v1beta1.SecretKeyReference{Name: "remote"}}})
-	env.Await(t, "--allow-kubeconfig lets tenants name a kubeconfig", func() bool { return tryCreate(t, alice, remote.DeepCopy()) == nil })
+	remote := releaseIn(ns,
+		v1beta1.HelmReleaseSpec{
+			KubeConfig: &v1beta1.KubeConfigReference{SecretRef: &v1beta1.SecretKeyReference{Name: "remote"}},
+		})
+	env.Await(t, "--allow-kubeconfig lets tenants name a kubeconfig", func() bool {
+		return tryCreate(t, alice, remote.DeepCopy()) == nil
+	})
 }

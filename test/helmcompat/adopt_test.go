@@ -7,16 +7,17 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 )
 
-// adopted are the charts that are installed by the helm command and then handed to Fairlead: those whose upgrades remove
-// something, and those that server-side apply has trouble with.
+// adopted are the charts that are installed by the helm command and then handed to Fairlead: those whose upgrades
+// remove something, and those that server-side apply has trouble with.
 var adopted = []string{
 	"hooks", "random", "fields-removed", "lists-reordered", "volumes-changed", "foreign-fields", "string-data",
 	"twice-in-a-list",
 	"unknown-fields", "nothing-in-it", "crds", "many-kinds", "subcharts", "no-values", longest,
 }
 
-// A release of the helm command is adopted as it is when the HelmRelease asks for the same; when it asks for something else,
-// the upgrade leaves what an upgrade by the helm command leaves, without a trace of fields that are no longer there.
+// A release of the helm command is adopted as it is when the HelmRelease asks for the same; when it asks for something
+// else, the upgrade leaves what an upgrade by the helm command leaves, without a trace of fields that are no longer
+// there.
 func TestAdopts(t *testing.T) {
 	for _, s := range everyChart(t) {
 		if !slices.Contains(adopted, s.name) {

@@ -16,7 +16,8 @@ var commands = []string{
 	"get notes web -n NS",
 	"get metadata web -n NS",
 	"test web -n NS --timeout 60s", "status web -n NS",
-	"upgrade web CHART -n NS --reuse-values --set extra=1 --wait --timeout 60s", "history web -n NS", "get values web -n NS",
+	"upgrade web CHART -n NS --reuse-values --set extra=1 --wait --timeout 60s", "history web -n NS",
+	"get values web -n NS",
 	"rollback web 1 -n NS --wait --timeout 60s", "history web -n NS", "get all web -n NS",
 	"rollback web -n NS --timeout 60s", "upgrade web CHART -n NS --reset-values --history-max 3", "history web -n NS",
 	"uninstall web -n NS --keep-history --wait", "history web -n NS", "rollback web 5 -n NS --wait",
@@ -30,7 +31,8 @@ var clock = regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[^"\s]*( [+-]\d
 // columns finds what fills the columns of a table, which are as wide as the times are.
 var columns = regexp.MustCompile(`[ \t]+`)
 
-// The helm command does with a release of Fairlead's what it does with its own, says the same, and ends in the same state.
+// The helm command does with a release of Fairlead's what it does with its own, says the same, and ends in the same
+// state.
 func TestCommands(t *testing.T) {
 	for _, s := range everyChart(t) {
 		if !slices.Contains([]string{"test-hooks", "hooks", "keep", longest}, s.name) {

@@ -25,7 +25,8 @@ func (p *play) same(t *testing.T, when string) {
 	}
 }
 
-// compare describes the differences of two trees, one for each leaf, and one for a whole object or record that only one has.
+// compare describes the differences of two trees, one for each leaf, and one for a whole object or record that only one
+// has.
 func compare(cli, own any) []string {
 	left, right := map[string]any{}, map[string]any{}
 	flatten(left, "", cli)
@@ -103,8 +104,8 @@ func (p *play) look(t *testing.T, s side) any {
 	return p.comparable(seen, s, nil)
 }
 
-// comparable returns a tree without what may differ: namespaces and chance replaced, texts of many lines as lists of lines,
-// and differences that are listed left out.
+// comparable returns a tree without what may differ: namespaces and chance replaced, texts of many lines as lists of
+// lines, and differences that are listed left out.
 func (p *play) comparable(in any, s side, at []string) any {
 	switch value := in.(type) {
 	case map[string]any:

@@ -85,8 +85,11 @@ var differences = []difference{
 	{what: sharedKeysDiffer, places: sharedKeys, scenario: "twice-in-a-list", why: sharedKeysWhy},
 	{what: sharedKeysDiffer, places: sharedKeys, scenario: "adopt-twice-in-a-list", why: sharedKeysWhy},
 	{
-		what:     "lists and selectors of a Service that no manager owned",
-		places:   [][]string{{"objects", "Service NAMESPACE/main", "spec", "ports", "*", "*"}, {"objects", "Service NAMESPACE/main", "spec", "selector", "old"}},
+		what: "lists and selectors of a Service that no manager owned",
+		places: [][]string{
+			{"objects", "Service NAMESPACE/main", "spec", "ports", "*", "*"},
+			{"objects", "Service NAMESPACE/main", "spec", "selector", "old"},
+		},
 		scenario: "takes-over",
 		why:      "the helm command merges by comparison, Fairlead by server-side apply: the order of ports differs, and a selector is of one owner",
 	},

@@ -15,7 +15,8 @@ type failure struct {
 	upgrade bool
 	// then are values of an upgrade after the failure, which succeeds; empty for none.
 	then string
-	// says is what the output of the helm command has to contain, ours what the message of Fairlead has; the same when empty.
+	// says is what the output of the helm command has to contain, ours what the message of Fairlead has; the same when
+	// empty.
 	says, ours string
 }
 
@@ -60,8 +61,9 @@ var failures = []failure{
 	{says: "library charts are not installable", ours: "library chart", scenario: scenario{name: "library-itself",
 		about: "type: library\n",
 		files: map[string]string{"templates/_a.tpl": "{{ define \"a\" }}a{{ end }}"}}},
-	{says: "kubeVersion", ours: "is for Kubernetes \"<1.20.0\"", scenario: scenario{name: "other-kubernetes", about: "kubeVersion: \"<1.20.0\"\n",
-		files: map[string]string{"templates/a.yaml": configMap("config", "a: b")}}},
+	{says: "kubeVersion", ours: "is for Kubernetes \"<1.20.0\"",
+		scenario: scenario{name: "other-kubernetes", about: "kubeVersion: \"<1.20.0\"\n",
+			files: map[string]string{"templates/a.yaml": configMap("config", "a: b")}}},
 	{says: "missing in charts/ directory: absent", ours: "absent", scenario: scenario{name: "part-missing",
 		about: "dependencies: [{name: absent, version: 1.0.0, repository: \"\"}]\n",
 		files: map[string]string{"templates/a.yaml": configMap("config", "a: b")}}},
@@ -111,9 +113,12 @@ var failures = []failure{
 		"templates/a.yaml": object("v1", "ConfigMap", "there", "namespace: nowhere", "")}}},
 }
 
-// left leaves a failed upgrade as it is, as the helm command does without --atomic, and has nothing tried before it, which the
-// helm command does not either.
-var left = map[string]any{"preflight": "disabled", "upgrade": map[string]any{"remediation": map[string]any{"retries": int64(0), "remediateLastFailure": false}}}
+// left leaves a failed upgrade as it is, as the helm command does without --atomic, and has nothing tried before it,
+// which the helm command does not either.
+var left = map[string]any{
+	"preflight": "disabled",
+	"upgrade":   map[string]any{"remediation": map[string]any{"retries": int64(0), "remediateLastFailure": false}},
+}
 
 // What the helm command cannot do Fairlead does not do either, for the same reason, and both leave the same behind.
 func TestFailsAlike(t *testing.T) {

@@ -1,8 +1,8 @@
 // Package helmcompat compares what Fairlead makes of a chart with what the stock helm command makes of it: the release
 // records, the hooks and the live objects, through install, upgrade, rollback and uninstall.
 //
-// Every scenario is played twice, at the same time, under one release name: by the helm command in namespace cli-NAME, by a
-// HelmRelease in namespace own-NAME. What may differ is listed in differences_test.go, and nowhere else.
+// Every scenario is played twice, at the same time, under one release name: by the helm command in namespace cli-NAME,
+// by a HelmRelease in namespace own-NAME. What may differ is listed in differences_test.go, and nowhere else.
 package helmcompat
 
 import (

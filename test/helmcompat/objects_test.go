@@ -44,8 +44,8 @@ func kindsOf(manifest string) []kind {
 	return found
 }
 
-// objects returns what is in the namespaces of a side, and what it has outside of any, by kind, namespace and name. Objects
-// that controllers make, and those that every namespace has, are left out.
+// objects returns what is in the namespaces of a side, and what it has outside of any, by kind, namespace and name.
+// Objects that controllers make, and those that every namespace has, are left out.
 func (p *play) objects(t *testing.T, s side) map[string]any {
 	t.Helper()
 	found := map[string]any{}
@@ -144,7 +144,8 @@ func tidyObject(t *testing.T, object client.Object) map[string]any {
 	for _, path := range noise {
 		unstructured.RemoveNestedField(content, path...)
 	}
-	if annotations, found, _ := unstructured.NestedMap(content, "metadata", "annotations"); found && len(annotations) == 0 {
+	if annotations, found, _ := unstructured.NestedMap(content, "metadata", "annotations"); found &&
+		len(annotations) == 0 {
 		unstructured.RemoveNestedField(content, "metadata", "annotations")
 	}
 	if managers != nil {

@@ -140,7 +140,8 @@ func (p *play) declare(t *testing.T, turn int) {
 // hr reads the HelmRelease.
 func (p *play) hr(t *testing.T) *v1beta1.HelmRelease {
 	t.Helper()
-	return env.Read(t, world.cluster, &v1beta1.HelmRelease{ObjectMeta: metav1.ObjectMeta{Namespace: p.home(), Name: p.releaseObject()}})
+	return env.Read(t, world.cluster,
+		&v1beta1.HelmRelease{ObjectMeta: metav1.ObjectMeta{Namespace: p.home(), Name: p.releaseObject()}})
 }
 
 // settled waits until the HelmRelease has come to an end with its current generation, one way or the other.

@@ -22,8 +22,8 @@ const moment = "(a time)"
 // times are the fields of a record that hold times.
 var times = []string{"first_deployed", "last_deployed", "deleted", "started_at", "completed_at"}
 
-// records returns the release records of a namespace, by revision: the Secret with its labels, and the release in it, as
-// the JSON that is stored, whatever fields there are.
+// records returns the release records of a namespace, by revision: the Secret with its labels, and the release in it,
+// as the JSON that is stored, whatever fields there are.
 func (p *play) records(t *testing.T, s side) map[string]any {
 	t.Helper()
 	list := &corev1.SecretList{}

@@ -11,8 +11,8 @@ import (
 	"fairlead.dev/fairlead/test/servers"
 )
 
-// Every chart ends in the same records and objects, with every client that installs, upgrades and uninstalls it; and a rollback by the helm
-// command finds in Fairlead's releases what it needs.
+// Every chart ends in the same records and objects, with every client that installs, upgrades and uninstalls it; and a
+// rollback by the helm command finds in Fairlead's releases what it needs.
 func TestSame(t *testing.T) {
 	for _, s := range everyChart(t) {
 		t.Run(s.name, func(t *testing.T) {

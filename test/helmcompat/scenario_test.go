@@ -14,8 +14,8 @@ import (
 	"fairlead.dev/fairlead/test/servers"
 )
 
-// here stands, in the files of a chart and in manifests, for the namespace of the side that plays the scenario: what is not
-// a template, such as crds/, can so be distinguished on both sides.
+// here stands, in the files of a chart and in manifests, for the namespace of the side that plays the scenario: what is
+// not a template, such as crds/, can so be distinguished on both sides.
 const here = "HERE"
 
 // scenario is one chart and what is done with it.
@@ -96,8 +96,8 @@ func (s scenario) archive(t *testing.T, turn int, namespace string) []byte {
 	return archive
 }
 
-// publish puts the chart of a turn where a side takes it from: a file for the helm command, the registry for Fairlead. The
-// name and version of the chart are returned too.
+// publish puts the chart of a turn where a side takes it from: a file for the helm command, the registry for Fairlead.
+// The name and version of the chart are returned too.
 func (s scenario) publish(t *testing.T, turn int, namespace string) (file, name, version string) {
 	t.Helper()
 	archive := s.archive(t, turn, namespace)
@@ -127,7 +127,8 @@ func configMap(name, data string) string {
 
 // object is a template of an object; meta are further lines of its metadata, body what follows it.
 func object(apiVersion, kind, name, meta, body string) string {
-	return fmt.Sprintf("apiVersion: %s\nkind: %s\nmetadata:\n  name: %s\n%s%s", apiVersion, kind, name, indent(meta, 2), body)
+	return fmt.Sprintf("apiVersion: %s\nkind: %s\nmetadata:\n  name: %s\n%s%s", apiVersion, kind, name, indent(meta, 2),
+		body)
 }
 
 // hook is a template of a hook.

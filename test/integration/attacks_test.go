@@ -74,24 +74,29 @@ var attacks = []attack{
 		w.Header().Set("Location", "http://169.254.169.254/latest/meta-data")
 		w.WriteHeader(http.StatusFound)
 	}},
-	{name: "a web page", says: "gzip: invalid header", archive: func() ([]byte, error) { return []byte("<html>sign in</html>"), nil }},
+	{name: "a web page", says: "gzip: invalid header", archive: func() ([]byte, error) {
+		return []byte("<html>sign in</html>"), nil
+	}},
 }
 
-// Whatever a repository answers: the release says what is wrong with it, what runs is not touched, no secret is shown, and the next good version
-// is taken.
+// Whatever a repository answers: the release says what is wrong with it, what runs is not touched, no secret is shown,
+// and the next good version is taken.
 func TestHostileChartRepositories(t *testing.T) {
 	t.Parallel()
 	for _, a := range attacks {
 		t.Run(a.name, func(t *testing.T) {
 			t.Parallel()
 			ns := namespace(t)
-			charts := chartRepository(t, servers.ChartOptions{Options: servers.Options{Username: user, Password: password, Intercept: func(w http.ResponseWriter, r *http.Request) bool {
-				if a.answer == nil || !strings.HasSuffix(r.URL.Path, "1.1.0.tgz") {
-					return false
-				}
-				a.answer(w)
-				return true
-			}}}, "sample", "1.0.0")
+			charts := chartRepository(t,
+				servers.ChartOptions{
+					Options: servers.Options{Username: user, Password: password,
+						Intercept: func(w http.ResponseWriter, r *http.Request) bool {
+							if a.answer == nil || !strings.HasSuffix(r.URL.Path, "1.1.0.tgz") {
+								return false
+							}
+							a.answer(w)
+							return true
+						}}}, "sample", "1.0.0")
 			repository := helmRepository(ns, "charts", charts.URL())
 			repository.Spec.SecretRef = local("access")
 			hr := release(ns, "web", "sample", "*", "charts", `{"message":"runs"}`)
@@ -151,7 +156,9 @@ func pushLayer(t *testing.T, registry *servers.RegistryServer, path, mediaType s
 	return digest
 }
 
-func storeLayer(ctx context.Context, registry *servers.RegistryServer, path, mediaType string, layer []byte) (digest string, err error) {
+func storeLayer(
+	ctx context.Context, registry *servers.RegistryServer, path, mediaType string, layer []byte,
+) (digest string, err error) {
 	repo, err := registry.Repository(path)
 	if err != nil {
 		return "", err
@@ -178,7 +185,8 @@ func manifests(t *testing.T, value string) []byte {
 
 const archiveType = "application/vnd.oci.image.layer.v1.tar+gzip"
 
-// Whatever an artifact of manifests holds: it is said what is wrong, what was applied stays, and the next good one is applied.
+// Whatever an artifact of manifests holds: it is said what is wrong, what was applied stays, and the next good one is
+// applied.
 func TestHostileArtifacts(t *testing.T) {
 	t.Parallel()
 	archive := func(entries ...tar.Header) func(t *testing.T) []byte {
@@ -194,9 +202,11 @@ func TestHostileArtifacts(t *testing.T) {
 		// source is set when the source says it, and not who applies it.
 		source bool
 	}{
-		"a gzip bomb": {says: "more than is allowed", layer: func(t *testing.T) []byte { made, err := bomb(); return hostile(t, made, err) }},
-		"a crowd":     {says: "files", layer: func(t *testing.T) []byte { made, err := crowd(); return hostile(t, made, err) }},
-		"a path out":  {says: "impossible name", layer: archive(tar.Header{Name: "set/../../escaped.yaml"})},
+		"a gzip bomb": {says: "more than is allowed",
+			layer: func(t *testing.T) []byte { made, err := bomb(); return hostile(t, made, err) }},
+		"a crowd": {says: "files",
+			layer: func(t *testing.T) []byte { made, err := crowd(); return hostile(t, made, err) }},
+		"a path out": {says: "impossible name", layer: archive(tar.Header{Name: "set/../../escaped.yaml"})},
 		"a link out": {says: "set/applied", layer: archive(
 			tar.Header{Name: "set/applied", Typeflag: tar.TypeSymlink, Linkname: "../../../../../etc"})},
 		"another type": {says: "0 of its 1 layers are a tar.gz", mediaType: "application/vnd.example.else", source: true,
@@ -239,13 +249,14 @@ func TestTokenServicesAreChecked(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	var turn atomic.Bool
-	registry, err := servers.Registry(t.TempDir(), servers.Options{Username: user, Password: password, Intercept: func(w http.ResponseWriter, _ *http.Request) bool {
-		if turn.Load() {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="http://169.254.169.254/token",service="x"`)
-			w.WriteHeader(http.StatusUnauthorized)
-		}
-		return turn.Load()
-	}})
+	registry, err := servers.Registry(t.TempDir(),
+		servers.Options{Username: user, Password: password, Intercept: func(w http.ResponseWriter, _ *http.Request) bool {
+			if turn.Load() {
+				w.Header().Set("WWW-Authenticate", `Bearer realm="http://169.254.169.254/token",service="x"`)
+				w.WriteHeader(http.StatusUnauthorized)
+			}
+			return turn.Load()
+		}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,14 +288,15 @@ func TestATagThatMovesWhileItIsVerified(t *testing.T) {
 	var registry *servers.RegistryServer
 	var move func(context.Context) error // after the signature was asked for
 	var moved atomic.Bool
-	registry, err = servers.Registry(t.TempDir(), servers.Options{Intercept: func(_ http.ResponseWriter, r *http.Request) bool {
-		if strings.HasSuffix(r.URL.Path, ".sig") && r.Method == http.MethodGet && moved.CompareAndSwap(false, true) {
-			if err := move(r.Context()); err != nil {
-				t.Error(err)
+	registry, err = servers.Registry(t.TempDir(),
+		servers.Options{Intercept: func(_ http.ResponseWriter, r *http.Request) bool {
+			if strings.HasSuffix(r.URL.Path, ".sig") && r.Method == http.MethodGet && moved.CompareAndSwap(false, true) {
+				if err := move(r.Context()); err != nil {
+					t.Error(err)
+				}
 			}
-		}
-		return false
-	}})
+			return false
+		}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -307,7 +319,8 @@ func TestATagThatMovesWhileItIsVerified(t *testing.T) {
 	})
 	apply(t, secretWith(ns, "keys", map[string][]byte{"team.pub": signer.Public}), repository, set)
 	until(t, "what was signed is applied", func() bool { return holds(t, ns, "a", "signed") })
-	ready := awaitNotReady(t, repository, v1beta1.VerificationFailedReason) // the next poll finds what the tag points to now
+	// the next poll finds what the tag points to now
+	ready := awaitNotReady(t, repository, v1beta1.VerificationFailedReason)
 	if !strings.Contains(ready.Message, good) || !moved.Load() {
 		t.Errorf("the message does not say what stays: %s", ready.Message)
 	}

@@ -14,8 +14,8 @@ import (
 	"fairlead.dev/fairlead/test/servers"
 )
 
-// Each case runs a release, breaks one thing, reads what is said of it, checks that what runs was not touched, fixes it and
-// waits for the recovery that needs no further help.
+// Each case runs a release, breaks one thing, reads what is said of it, checks that what runs was not touched, fixes it
+// and waits for the recovery that needs no further help.
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	const secret = "swordfish-in-values"
@@ -111,7 +111,8 @@ func TestBadInput(t *testing.T) {
 			fix: func(_ *testing.T, _ string, _ *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
 				return []client.Object{withValues(hr, `{"message":"fixed"}`)}
 			},
-			reason: v1beta1.RenderFailedReason, says: []string{"message is required", "configmap.yaml", "nothing in the cluster was changed"},
+			reason: v1beta1.RenderFailedReason,
+			says:   []string{"message is required", "configmap.yaml", "nothing in the cluster was changed"},
 		},
 		{
 			name: "schema violation",
@@ -121,7 +122,9 @@ func TestBadInput(t *testing.T) {
 			fix: func(_ *testing.T, _ string, _ *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
 				return []client.Object{withValues(hr, `{"message":"fixed"}`)}
 			},
-			reason: v1beta1.SchemaFailedReason, says: []string{"values break the schema of sample 1.", "replicas: got string, want integer (from spec.values)"}, stalled: true,
+			reason:  v1beta1.SchemaFailedReason,
+			says:    []string{"values break the schema of sample 1.", "replicas: got string, want integer (from spec.values)"},
+			stalled: true,
 		},
 		{
 			name: "missing secret",
@@ -170,7 +173,9 @@ func TestBadInput(t *testing.T) {
 		{
 			name: "an object that the API server refuses",
 			breakIt: func(t *testing.T, _ string, charts *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
-				wrong := map[string]string{"templates/wrong.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: Not_A_Name}\nspec: {ports: [{port: 1}]}\n"}
+				wrong := map[string]string{
+					"templates/wrong.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: Not_A_Name}\nspec: {ports: [{port: 1}]}\n",
+				}
 				if err := charts.Add(chartArchive(t, "sample", "1.1.0", wrong)); err != nil {
 					t.Fatal(err)
 				}
@@ -179,7 +184,8 @@ func TestBadInput(t *testing.T) {
 			fix: func(t *testing.T, _ string, charts *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
 				return []client.Object{withValues(pinned(hr, "1.0.0"), `{"message":"fixed"}`)}
 			},
-			reason: v1beta1.PreflightRejectedReason, says: []string{"Not_A_Name", "nothing in the cluster was changed"}, stalled: true,
+			reason: v1beta1.PreflightRejectedReason, says: []string{"Not_A_Name", "nothing in the cluster was changed"},
+			stalled: true,
 		},
 	}
 	for _, tt := range tests {
@@ -292,7 +298,10 @@ func TestValidation(t *testing.T) {
 		}(),
 		"the provider helm needs secretRef": func() client.Object {
 			repository := ociRepository(ns, "oci://example.com/x", nil)
-			repository.Spec.Verify = &v1beta1.Verification{Provider: v1beta1.VerifyHelm, MatchOIDCIdentity: []v1beta1.OIDCIdentityMatch{{Issuer: "x", Subject: "y"}}, TrustedRootSecretRef: local("root")}
+			repository.Spec.Verify = &v1beta1.Verification{
+				Provider: v1beta1.VerifyHelm, MatchOIDCIdentity: []v1beta1.OIDCIdentityMatch{{Issuer: "x", Subject: "y"}},
+				TrustedRootSecretRef: local("root"),
+			}
 			return repository
 		}(),
 	}
@@ -305,7 +314,9 @@ func TestValidation(t *testing.T) {
 	fresh := helmRepository(ns, "fresh", "http://127.0.0.1:1")
 	fresh.Spec.Interval, fresh.Spec.Suspend = nil, true
 	apply(t, fresh)
-	if got := get(t, fresh); got.Status.ObservedGeneration != -1 || got.Spec.Interval == nil || got.Spec.Interval.Duration != 5*time.Minute {
-		t.Errorf("defaults: observed generation %d, interval %v; want -1 and 5m", got.Status.ObservedGeneration, got.Spec.Interval)
+	if got := get(t, fresh); got.Status.ObservedGeneration != -1 || got.Spec.Interval == nil ||
+		got.Spec.Interval.Duration != 5*time.Minute {
+		t.Errorf("defaults: observed generation %d, interval %v; want -1 and 5m", got.Status.ObservedGeneration,
+			got.Spec.Interval)
 	}
 }

@@ -28,7 +28,8 @@ func bucket(t *testing.T, ns string, objects map[string]string) *v1beta1.Bucket 
 	b := &v1beta1.Bucket{
 		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "fleet"},
 		Spec: v1beta1.BucketSpec{
-			Endpoint: world.buckets.Host(), BucketName: ns, Insecure: true, Interval: often, SecretRef: &v1beta1.LocalObjectReference{Name: "keys"},
+			Endpoint: world.buckets.Host(), BucketName: ns, Insecure: true, Interval: often,
+			SecretRef: &v1beta1.LocalObjectReference{Name: "keys"},
 		},
 	}
 	apply(t, keys(ns, servers.SecretKey), b)
@@ -47,7 +48,8 @@ func TestTheClusterFollowsABucket(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	b := bucket(t, ns, map[string]string{
-		"apps/a.yaml": settings("a", "one"), "apps/b.yaml": settings("b", "one"), "apps/draft.yaml": settings("draft", "one"), ".sourceignore": "draft.yaml\n",
+		"apps/a.yaml": settings("a", "one"), "apps/b.yaml": settings("b", "one"), "apps/draft.yaml": settings("draft", "one"),
+		".sourceignore": "draft.yaml\n",
 	})
 	k := kustomization(ns, "apps", "./apps", func(s *v1beta1.KustomizationSpec) { s.SourceRef.Kind = v1beta1.BucketKind })
 	apply(t, k)
@@ -67,18 +69,24 @@ func TestTheClusterFollowsABucket(t *testing.T) {
 	nothing := "/apps/a.yaml"
 	b.Spec.Ignore = &nothing
 	apply(t, b)
-	until(t, "the patterns of the spec count instead", func() bool { return holds(t, ns, "draft", "one") && holds(t, ns, "a", "") })
+	until(t, "the patterns of the spec count instead", func() bool {
+		return holds(t, ns, "draft", "one") && holds(t, ns, "a", "")
+	})
 }
 
 func TestInstallChartsFromABucket(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	b := bucket(t, ns, gitTree("sample", "1.0.0", nil))
-	byVersion, byContent := gitRelease(ns, "by-version", ""), gitRelease(ns, "by-content", v1beta1.ReconcileStrategyRevision)
-	byVersion.Spec.Chart.Spec.SourceRef.Kind, byContent.Spec.Chart.Spec.SourceRef.Kind = v1beta1.BucketKind, v1beta1.BucketKind
+	byVersion, byContent := gitRelease(ns, "by-version", ""), gitRelease(ns, "by-content",
+		v1beta1.ReconcileStrategyRevision)
+	byVersion.Spec.Chart.Spec.SourceRef.Kind, byContent.Spec.Chart.Spec.SourceRef.Kind = v1beta1.BucketKind,
+		v1beta1.BucketKind
 	chart := &v1beta1.HelmChart{
 		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "shared"},
-		Spec:       v1beta1.HelmChartSpec{Chart: "charts/sample", SourceRef: v1beta1.LocalSourceReference{Kind: v1beta1.BucketKind, Name: "fleet"}},
+		Spec: v1beta1.HelmChartSpec{
+			Chart: "charts/sample", SourceRef: v1beta1.LocalSourceReference{Kind: v1beta1.BucketKind, Name: "fleet"},
+		},
 	}
 	shared := chartRef(ns, "shared", v1beta1.HelmChartKind, "shared")
 	apply(t, byVersion, byContent, chart, shared)
@@ -86,7 +94,10 @@ func TestInstallChartsFromABucket(t *testing.T) {
 	awaitVersion(t, byContent, "1.0.0")
 	awaitVersion(t, shared, "1.0.0")
 
-	put(t, ns, map[string]string{"charts/sample/templates/extra.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: \"{{ .Release.Name }}-extra\"}\n"})
+	put(t, ns,
+		map[string]string{
+			"charts/sample/templates/extra.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: \"{{ .Release.Name }}-extra\"}\n",
+		})
 	until(t, "the chart's content is followed", func() bool { return get(t, byContent).Status.Latest().Version == 2 })
 	put(t, ns, map[string]string{"README.md": "nothing of the chart"})
 	before := get(t, b).Status.Artifact.Revision
@@ -142,7 +153,8 @@ func TestABucketThatFailsKeepsItsArtifact(t *testing.T) {
 	awaitNotReady(t, b, v1beta1.NotFoundReason)
 	b.Spec.BucketName, b.Spec.SecretRef = ns, &v1beta1.LocalObjectReference{Name: "nobody"}
 	apply(t, b)
-	if got := awaitNotReady(t, b, v1beta1.AuthenticationFailedReason); !strings.Contains(got.Message, "Secret "+key(ns, "nobody")) {
+	if got := awaitNotReady(t, b, v1beta1.AuthenticationFailedReason); !strings.Contains(got.Message,
+		"Secret "+key(ns, "nobody")) {
 		t.Errorf("the message does not name the missing Secret: %s", got.Message)
 	}
 }
@@ -156,7 +168,9 @@ func TestAnUnchangedBucketIsLeftAlone(t *testing.T) {
 	apply(t, k)
 	awaitReady(t, b)
 	awaitReady(t, k)
-	until(t, "health is reported", func() bool { return condition(t, k, v1beta1.HealthyCondition).Status == metav1.ConditionTrue })
+	until(t, "health is reported", func() bool {
+		return condition(t, k, v1beta1.HealthyCondition).Status == metav1.ConditionTrue
+	})
 	before, applied := get(t, b).ResourceVersion, get(t, k).ResourceVersion
 	asked := func() (all []string) {
 		for _, request := range world.buckets.Seen() {

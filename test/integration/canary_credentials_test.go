@@ -35,14 +35,16 @@ func TestAKubeconfigIsShownNowhere(t *testing.T) {
 	const clientKey = "-----BEGIN PRIVATE KEY-----\n" + canary + "\n-----END PRIVATE KEY-----\n"
 	said := func(r *http.Request) string {
 		sent := r.Header.Get("Authorization")
-		return strings.Join([]string{sent, canary, url.QueryEscape(canary), base64.StdEncoding.EncodeToString([]byte(canary))}, " and ")
+		return strings.Join(
+			[]string{sent, canary, url.QueryEscape(canary), base64.StdEncoding.EncodeToString([]byte(canary))}, " and ")
 	}
 	repeats := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Warning", fmt.Sprintf("299 - %q", said(r)))
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusForbidden)
-		_ = json.NewEncoder(w).Encode(metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure,
-			Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden, Message: "no rights with " + said(r)})
+		_ = json.NewEncoder(w).Encode(
+			metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure,
+				Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden, Message: "no rights with " + said(r)})
 	}))
 	t.Cleanup(repeats.Close)
 	breaks := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -60,12 +62,15 @@ func TestAKubeconfigIsShownNowhere(t *testing.T) {
 		"breaks":   kubeconfigFor(breaks.URL, "token: '"+canary+"'"),
 		"tls":      kubeconfigFor(untrusted.URL, "token: '"+canary+"'"),
 		"refuses":  kubeconfigFor("https://127.0.0.1:1", "token: '"+canary+"'"),
-		"key": kubeconfigFor("https://127.0.0.1:1", "client-certificate-data: "+base64.StdEncoding.EncodeToString([]byte("none"))+
-			", client-key-data: "+base64.StdEncoding.EncodeToString([]byte(clientKey))),
+		"key": kubeconfigFor("https://127.0.0.1:1",
+			"client-certificate-data: "+base64.StdEncoding.EncodeToString([]byte("none"))+
+				", client-key-data: "+base64.StdEncoding.EncodeToString([]byte(clientKey))),
 		"none": "users: [*" + canary,
 	}
-	fleet(t, ns, map[string]string{"plain/a.yaml": settings("a", "one"), "charts/web/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n",
-		"charts/web/templates/a.yaml": settings("a", "one")})
+	fleet(t, ns,
+		map[string]string{"plain/a.yaml": settings("a", "one"),
+			"charts/web/Chart.yaml":       "apiVersion: v2\nname: web\nversion: 1.0.0\n",
+			"charts/web/templates/a.yaml": settings("a", "one")})
 	failed := func(ready metav1.Condition) bool {
 		return ready.Status == metav1.ConditionFalse && ready.Reason != v1beta1.SourceNotReadyReason && ready.Message != ""
 	}
@@ -87,7 +92,8 @@ func TestAKubeconfigIsShownNowhere(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			logged := regexp.MustCompile(`(?m)^\{"time".*"level":"(WARN|ERROR)".*"HelmRelease":\{"name":"` + released[i].Name + `","namespace":"` + ns + `"`).Match(text)
+			logged := regexp.MustCompile(`(?m)^\{"time".*"level":"(WARN|ERROR)".*"HelmRelease":\{"name":"` + released[i].Name +
+				`","namespace":"` + ns + `"`).Match(text)
 			return logged || condition(t, released[i], v1beta1.ReadyCondition).Status == metav1.ConditionFalse
 		})
 	}
@@ -104,7 +110,9 @@ func TestEncryptedFilesAreShownNowhere(t *testing.T) {
 	wrong := "AGE-SECRET-KEY-" + canary
 	fleet(t, ns, map[string]string{"right/a.yaml": file, "broken/a.yaml": strings.Replace(file, "9Y8+", "9Y9+", 1)})
 	// The API server refuses a change of what is immutable.
-	apply(t, &corev1.Secret{ObjectMeta: named(ns, "db"), StringData: map[string]string{"password": "another"}, Immutable: ptr.To(true)},
+	apply(t, &corev1.Secret{
+		ObjectMeta: named(ns, "db"), StringData: map[string]string{"password": "another"}, Immutable: ptr.To(true),
+	},
 		&corev1.Secret{ObjectMeta: named(ns, "right"), StringData: map[string]string{"age.agekey": key}},
 		&corev1.Secret{ObjectMeta: named(ns, "wrong"), StringData: map[string]string{"age.agekey": wrong, "pgp.asc": canary}})
 	for _, tt := range []struct{ name, path, keys, reason string }{
@@ -133,12 +141,16 @@ func TestATokenOfAReceiverIsShownNowhere(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	apply(t, &corev1.Secret{ObjectMeta: named(ns, "hook"), StringData: map[string]string{"token": canary}})
-	for _, kind := range []string{v1beta1.ReceiverGeneric, v1beta1.ReceiverHMAC, v1beta1.ReceiverGitHub, v1beta1.ReceiverGitLab} {
+	for _, kind := range []string{
+		v1beta1.ReceiverGeneric, v1beta1.ReceiverHMAC, v1beta1.ReceiverGitHub, v1beta1.ReceiverGitLab,
+	} {
 		hub := receiver(ns, kind, v1beta1.ReceiverResource{Kind: v1beta1.GitRepositoryKind, Name: "none"})
 		apply(t, hub)
 		awaitReady(t, hub)
 		path := get(t, hub).Status.WebhookPath
-		for _, sent := range []string{"", canary, base64.StdEncoding.EncodeToString([]byte(canary)), "sha256=" + hex.EncodeToString([]byte(canary))} {
+		for _, sent := range []string{
+			"", canary, base64.StdEncoding.EncodeToString([]byte(canary)), "sha256=" + hex.EncodeToString([]byte(canary)),
+		} {
 			for _, header := range []string{"X-Gitlab-Token", "X-Signature", "X-Hub-Signature-256", "Authorization"} {
 				if answer := answerOf(t, path, header, sent); showsOf(answer, canary) != "" {
 					t.Errorf("%s with %s %q answers %s", kind, header, sent, answer)
@@ -152,7 +164,8 @@ func TestATokenOfAReceiverIsShownNowhere(t *testing.T) {
 // answerOf calls a Receiver with a header and returns the whole answer.
 func answerOf(t *testing.T, path, header, sent string) string {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, world.controller.Hooks+path, strings.NewReader(sent))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, world.controller.Hooks+path,
+		strings.NewReader(sent))
 	if err != nil {
 		t.Fatal(err)
 	}

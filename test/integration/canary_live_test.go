@@ -61,7 +61,9 @@ func metricsText(t *testing.T) string {
 // plant puts the canary into the values of releases, the Secret credentials, and into variables of Kustomizations.
 func plant(t *testing.T, ns string) {
 	t.Helper()
-	apply(t, &corev1.Secret{ObjectMeta: named(ns, "credentials"), StringData: map[string]string{"values.yaml": "password: '" + canary + "'\n"}},
+	apply(t, &corev1.Secret{
+		ObjectMeta: named(ns, "credentials"), StringData: map[string]string{"values.yaml": "password: '" + canary + "'\n"},
+	},
 		&corev1.Secret{ObjectMeta: named(ns, "variables"), StringData: map[string]string{"password": canary}})
 }
 
@@ -116,11 +118,14 @@ func TestLiveObjectsShowNoSecret(t *testing.T) {
 	awaitReady(t, k)
 	dependent := release(ns, "after", "./charts/web", "", "fleet", "")
 	dependent.Spec.Chart.Spec.SourceRef.Kind = v1beta1.GitRepositoryKind
-	dependent.Spec.DependsOn = []v1beta1.DependencyReference{{APIVersion: "canary.fairlead.test/v1", Kind: "Widget", Name: "released"}}
+	dependent.Spec.DependsOn = []v1beta1.DependencyReference{
+		{APIVersion: "canary.fairlead.test/v1", Kind: "Widget", Name: "released"},
+	}
 	for _, name := range []string{"released", "applied"} {
 		status := fmt.Sprintf(`{"status":{"conditions":[{"type":"Ready","status":"False","reason":"LoginFailed",`+
 			`"message":"cannot log in with %s or %s"}]}}`, canary, ofManifest)
-		mustRun(t, "kubectl", "patch", "widgets.canary.fairlead.test/"+name, "-n", ns, "--subresource=status", "--type=merge", "-p", status)
+		mustRun(t, "kubectl", "patch", "widgets.canary.fairlead.test/"+name, "-n", ns, "--subresource=status", "--type=merge",
+			"-p", status)
 	}
 	apply(t, dependent)
 	unhealthy := "condition Ready is False, reason LoginFailed"
@@ -131,7 +136,8 @@ func TestLiveObjectsShowNoSecret(t *testing.T) {
 	until(t, "the Kustomization names the conditions of its objects", func() bool {
 		got := get(t, k)
 		ready := condition(t, k, v1beta1.ReadyCondition).Message
-		return len(got.Status.Unhealthy) == 1 && got.Status.Unhealthy[0].Message == unhealthy && strings.Contains(ready, "released: "+unhealthy)
+		return len(got.Status.Unhealthy) == 1 && got.Status.Unhealthy[0].Message == unhealthy &&
+			strings.Contains(ready, "released: "+unhealthy)
 	})
 	ready := awaitNotReady(t, dependent, v1beta1.DependencyNotReadyReason)
 	if !strings.Contains(ready.Message, unhealthy) {

@@ -41,7 +41,8 @@ func showsOf(text, secret string) string {
 	return ""
 }
 
-// A value of a wrong type in a Secret shows up nowhere: not in the object, its events, the log or the record of the release.
+// A value of a wrong type in a Secret shows up nowhere: not in the object, its events, the log or the record of the
+// release.
 func TestAWrongValueOfASecretIsShownNowhere(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
@@ -101,7 +102,8 @@ func around(text, found string) string {
 func described(t *testing.T, ns string) {
 	t.Helper()
 	list := &corev1.SecretList{}
-	if err := world.cluster.Client.List(t.Context(), list, client.InNamespace(ns), client.MatchingLabels{"owner": "helm"}); err != nil {
+	if err := world.cluster.Client.List(t.Context(), list, client.InNamespace(ns),
+		client.MatchingLabels{"owner": "helm"}); err != nil {
 		t.Fatal(err)
 	}
 	if len(list.Items) == 0 {
@@ -160,7 +162,8 @@ func TestRecordsOfAnotherNamespaceNeedTheRightToReadThem(t *testing.T) {
 		}
 	}
 	got := get(t, hr)
-	if len(got.Status.History) > 0 || strings.Contains(ready.Message, "sha256") || strings.Contains(ready.Message, "1.0.0") {
+	if len(got.Status.History) > 0 || strings.Contains(ready.Message, "sha256") ||
+		strings.Contains(ready.Message, "1.0.0") {
 		t.Errorf("something of the records is shown: %+v, %s", got.Status.History, ready.Message)
 	}
 
@@ -174,7 +177,11 @@ func TestRecordsOfAnotherNamespaceNeedTheRightToReadThem(t *testing.T) {
 func everything(t *testing.T, ns, of, account string) {
 	t.Helper()
 	meta := metav1.ObjectMeta{Namespace: ns, Name: "everything-" + account}
-	apply(t, &rbacv1.Role{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}}}},
-		&rbacv1.RoleBinding{ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: meta.Name},
+	apply(t, &rbacv1.Role{
+		ObjectMeta: meta,
+		Rules:      []rbacv1.PolicyRule{{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}}},
+	},
+		&rbacv1.RoleBinding{ObjectMeta: meta,
+			RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: meta.Name},
 			Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: of, Name: account}}})
 }

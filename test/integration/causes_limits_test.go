@@ -28,8 +28,10 @@ func noise(length int) string {
 func TestARecordWithoutTheFiles(t *testing.T) {
 	t.Parallel()
 	ns, charts, hr := frailRelease(t, map[string]string{"files/large.bin": noise(1_200_000)})
-	says(t, condition(t, hr, v1beta1.ReadyCondition).Message, "revision 1 runs sample 1.0.0", "record", "too large", "lacks the chart's files")
-	if got := mustRun(t, "helm", "get", "values", "web", "-n", ns, "-o", "json"); !strings.Contains(got, `"message":"runs"`) {
+	says(t, condition(t, hr, v1beta1.ReadyCondition).Message, "revision 1 runs sample 1.0.0", "record", "too large",
+		"lacks the chart's files")
+	if got := mustRun(t, "helm", "get", "values", "web", "-n", ns, "-o", "json"); !strings.Contains(got,
+		`"message":"runs"`) {
 		t.Errorf("the helm command cannot read the record: %s", got)
 	}
 	addChart(t, charts, "1.1.0", nil)
@@ -53,8 +55,10 @@ binaryData: {content: {{ $.Files.Get (printf "files/%s" $name) | b64enc }}}
 	ns, charts, hr := frailRelease(t, nil)
 	addChart(t, charts, "1.1.0", large)
 	ready := awaitNotReady(t, hr, v1beta1.StorageErrorReason)
-	says(t, ready.Message, ns+"/web to sample 1.1.0", "record", "a Secret holds at most 1040384", "splitting the release", "nothing in the cluster was changed")
-	if exists(t, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "large-one"}}) || configMap(t, ns, "web")["version"] != "1.0.0" {
+	says(t, ready.Message, ns+"/web to sample 1.1.0", "record", "a Secret holds at most 1040384", "splitting the release",
+		"nothing in the cluster was changed")
+	if exists(t, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "large-one"}}) ||
+		configMap(t, ns, "web")["version"] != "1.0.0" {
 		t.Error("something of the chart was applied")
 	}
 	if n := records(t, ns, "web"); n != 1 {
@@ -75,11 +79,13 @@ func TestARightThatIsMissing(t *testing.T) {
 	hr.Spec.ServiceAccountName = "deployer"
 	apply(t, hr)
 	ready := awaitNotReady(t, hr, v1beta1.AccessDeniedReason)
-	says(t, ready.Message, "system:serviceaccount:"+ns+":deployer", `resource "deployments"`, "forbidden", "the next attempt follows")
+	says(t, ready.Message, "system:serviceaccount:"+ns+":deployer", `resource "deployments"`, "forbidden",
+		"the next attempt follows")
 	if exists(t, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}}) {
 		t.Error("the Deployment was made with rights that the ServiceAccount lacks")
 	}
-	role.Rules = append(role.Rules, rbacv1.PolicyRule{APIGroups: []string{"apps"}, Resources: []string{"*"}, Verbs: []string{"*"}})
+	role.Rules = append(role.Rules,
+		rbacv1.PolicyRule{APIGroups: []string{"apps"}, Resources: []string{"*"}, Verbs: []string{"*"}})
 	apply(t, role)
 	requestNow(t, hr)
 	awaitReady(t, hr)
@@ -111,11 +117,13 @@ func TestAServiceAccountThatIsGoneAtTheEnd(t *testing.T) {
 	remove(t, account)
 	remove(t, hr)
 	ready := awaitNotReady(t, hr, v1beta1.AccessDeniedReason)
-	says(t, ready.Message, "cannot uninstall "+ns+"/web", "ServiceAccount "+ns+"/deployer does not exist", "when it is created", "spec.deletionPolicy to Orphan")
+	says(t, ready.Message, "cannot uninstall "+ns+"/web", "ServiceAccount "+ns+"/deployer does not exist",
+		"when it is created", "spec.deletionPolicy to Orphan")
 	hr.Spec.DeletionPolicy = v1beta1.DeletionPolicyOrphan
 	apply(t, hr)
 	until(t, "the object is gone", func() bool { return !exists(t, hr) })
-	if !exists(t, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}}) || records(t, ns, "web") != 1 {
+	if !exists(t, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}}) ||
+		records(t, ns, "web") != 1 {
 		t.Error("the release that was to be left behind is not there")
 	}
 }
@@ -126,7 +134,9 @@ func TestAnInstallIntoANamespaceThatGoes(t *testing.T) {
 	ns := namespace(t)
 	registrySample(t, ns, "1.0.0")
 	target := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns + "-target"}}
-	holder := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: target.Name, Name: "holder", Finalizers: []string{"fairlead.test/hold"}}}
+	holder := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: target.Name, Name: "holder", Finalizers: []string{"fairlead.test/hold"}},
+	}
 	apply(t, target)
 	if err := world.cluster.Client.Create(t.Context(), holder); err != nil { // Apply leaves finalizers out
 		t.Fatal(err)
@@ -134,10 +144,13 @@ func TestAnInstallIntoANamespaceThatGoes(t *testing.T) {
 	remove(t, target)
 	until(t, "the namespace is being deleted", func() bool { return !get(t, target).DeletionTimestamp.IsZero() })
 	hr := release(ns, "web", "sample", "*", "charts", "")
-	hr.Spec.ReleaseName, hr.Spec.TargetNamespace, hr.Spec.Install = "web", target.Name, &v1beta1.Install{CreateNamespace: true}
+	hr.Spec.ReleaseName, hr.Spec.TargetNamespace, hr.Spec.Install = "web", target.Name, &v1beta1.Install{
+		CreateNamespace: true,
+	}
 	apply(t, hr)
 	ready := awaitNotReady(t, hr, v1beta1.InstallFailedReason)
-	says(t, ready.Message, target.Name+"/web", `"web"`, "namespace "+target.Name, "being terminated", "the next attempt follows")
+	says(t, ready.Message, target.Name+"/web", `"web"`, "namespace "+target.Name, "being terminated",
+		"the next attempt follows")
 	if exists(t, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: target.Name, Name: "web"}}) {
 		t.Error("there is an object in a namespace that is being deleted")
 	}
@@ -167,9 +180,11 @@ func TestADefinitionThatDropsAStoredVersion(t *testing.T) {
 	awaitReady(t, hr)
 	addChart(t, charts, "1.1.0", served("v2"))
 	ready := awaitNotReady(t, hr, v1beta1.CRDsFailedReason)
-	says(t, ready.Message, "CustomResourceDefinition "+name, "crds/widgets.yaml", "drops version v1", "status.storedVersions", "nothing in the cluster was changed")
+	says(t, ready.Message, "CustomResourceDefinition "+name, "crds/widgets.yaml", "drops version v1",
+		"status.storedVersions", "nothing in the cluster was changed")
 	live := get(t, &apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: name}})
-	if len(live.Spec.Versions) != 1 || live.Spec.Versions[0].Name != "v1" || configMap(t, ns, "web")["version"] != "1.0.0" || records(t, ns, "web") != 1 {
+	if len(live.Spec.Versions) != 1 || live.Spec.Versions[0].Name != "v1" ||
+		configMap(t, ns, "web")["version"] != "1.0.0" || records(t, ns, "web") != 1 {
 		t.Errorf("something was changed; the versions are %+v", live.Spec.Versions)
 	}
 	addChart(t, charts, "1.1.1", served("v1", "v2"))
@@ -188,11 +203,13 @@ func TestAPatchThatCannotBeApplied(t *testing.T) {
 	}
 	patch("- {op: replace, path: /spec/nowhere, value: 3}")
 	ready := awaitNotReady(t, hr, v1beta1.RenderFailedReason)
-	says(t, ready.Message, "spec.postRenderers[0], patch 0", "ConfigMap web", "/spec/nowhere", "nothing in the cluster was changed")
+	says(t, ready.Message, "spec.postRenderers[0], patch 0", "ConfigMap web", "/spec/nowhere",
+		"nothing in the cluster was changed")
 	patch("- {op: replace, path: [")
 	until(t, "the patch that is no YAML is reported", func() bool {
 		now := condition(t, hr, v1beta1.ReadyCondition)
-		return now.Reason == v1beta1.RenderFailedReason && now.ObservedGeneration == hr.Generation && strings.Contains(now.Message, "spec.postRenderers[0], patch 0")
+		return now.Reason == v1beta1.RenderFailedReason && now.ObservedGeneration == hr.Generation &&
+			strings.Contains(now.Message, "spec.postRenderers[0], patch 0")
 	})
 	if records(t, ns, "web") != 1 || configMap(t, ns, "web")["message"] != "runs" {
 		t.Error("something in the cluster was changed")
@@ -220,7 +237,10 @@ func TestAKubeconfigThatWantsAProgram(t *testing.T) {
 	}
 	ran := t.TempDir() + "/ran"
 	for _, user := range config.AuthInfos {
-		user.Exec = &api.ExecConfig{APIVersion: "client.authentication.k8s.io/v1", Command: "touch", Args: []string{ran, hidden}, InteractiveMode: api.NeverExecInteractiveMode}
+		user.Exec = &api.ExecConfig{
+			APIVersion: "client.authentication.k8s.io/v1", Command: "touch", Args: []string{ran, hidden},
+			InteractiveMode: api.NeverExecInteractiveMode,
+		}
 	}
 	bad, err := clientcmd.Write(*config)
 	if err != nil {
@@ -230,7 +250,8 @@ func TestAKubeconfigThatWantsAProgram(t *testing.T) {
 	hr.Spec.KubeConfig = &v1beta1.KubeConfigReference{SecretRef: &v1beta1.SecretKeyReference{Name: "later"}}
 	apply(t, valuesSecret(ns, "value", string(bad)), hr)
 	ready := awaitNotReady(t, hr, v1beta1.KubeConfigInvalidReason)
-	says(t, ready.Message, "the kubeconfig is refused", "its user runs a program (exec)", "use a token or client-certificate-data")
+	says(t, ready.Message, "the kubeconfig is refused", "its user runs a program (exec)",
+		"use a token or client-certificate-data")
 	if _, err := os.Stat(ran); err == nil {
 		t.Error("the program of the kubeconfig was run")
 	}

@@ -108,7 +108,8 @@ func nothingShown(t *testing.T, ns, secret string) {
 func records(t *testing.T, ns, name string) int {
 	t.Helper()
 	found := &corev1.SecretList{}
-	if err := world.cluster.Client.List(t.Context(), found, client.InNamespace(ns), client.MatchingLabels{"owner": "helm", "name": name}); err != nil {
+	if err := world.cluster.Client.List(t.Context(), found, client.InNamespace(ns),
+		client.MatchingLabels{"owner": "helm", "name": name}); err != nil {
 		t.Fatal(err)
 	}
 	return len(found.Items)
@@ -133,7 +134,9 @@ func TestWhyPodsDoNotRun(t *testing.T) {
 		says    []string
 	}{
 		{name: "image", values: `{"waiting":"ImagePullBackOff"}`, timeout: short,
-			says: []string{"objects not ready after ", "Deployment $NS/web", "container main: ImagePullBackOff", "example.com/sample:1.0.0"}},
+			says: []string{
+				"objects not ready after ", "Deployment $NS/web", "container main: ImagePullBackOff", "example.com/sample:1.0.0",
+			}},
 		{name: "crash", values: `{"waiting":"CrashLoopBackOff"}`, timeout: time.Hour,
 			says: []string{"Deployment $NS/web", "container main: CrashLoopBackOff, exit code 1 (Error), restarts: 5"}},
 		{name: "unschedulable", values: `{"nodeSelector":{"disk":"none-such"}}`, timeout: short,
@@ -160,7 +163,8 @@ func TestWhyPodsDoNotRun(t *testing.T) {
 				tt.says[i] = strings.ReplaceAll(tt.says[i], "$NS", ns)
 			}
 			says(t, ready.Message, append(tt.says, ns+"/web to sample 1.0.0 failed")...)
-			if newest := hr.Status.Latest(); newest.Version != 2 || newest.Status != "failed" || condition(t, hr, v1beta1.StalledCondition).Status != "True" {
+			if newest := hr.Status.Latest(); newest.Version != 2 || newest.Status != "failed" ||
+				condition(t, hr, v1beta1.StalledCondition).Status != "True" {
 				t.Errorf("the newest revision is %+v, want 2, failed and left as it is", newest)
 			}
 			nothingShown(t, ns, hidden)
@@ -179,8 +183,8 @@ func TestWhyPodsDoNotRun(t *testing.T) {
 	}
 }
 
-// The API server quotes the whole value before it says what is wrong with it; what it says is in the message, the value and the
-// secret in it are not.
+// The API server quotes the whole value before it says what is wrong with it; what it says is in the message, the value
+// and the secret in it are not.
 func TestAnImmutableField(t *testing.T) {
 	t.Parallel()
 	template := strings.ReplaceAll(podsTemplate, "{app: {{ .Release.Name }}}",
@@ -188,7 +192,8 @@ func TestAnImmutableField(t *testing.T) {
 	ns, _, hr := frailRelease(t, map[string]string{"templates/deployment.yaml": template})
 	apply(t, withValues(hr, `{"labels":60}`))
 	ready := awaitNotReady(t, hr, v1beta1.PreflightRejectedReason)
-	says(t, ready.Message, "would refuse 1 of ", "Deployment "+ns+"/web: spec.selector: field is immutable", "nothing in the cluster was changed")
+	says(t, ready.Message, "would refuse 1 of ", "Deployment "+ns+"/web: spec.selector: field is immutable",
+		"nothing in the cluster was changed")
 	if n := records(t, ns, "web"); n != 1 {
 		t.Errorf("there are %d records, want that of what runs", n)
 	}
@@ -204,7 +209,8 @@ func TestAnImmutableField(t *testing.T) {
 	}
 }
 
-// What a policy of the cluster refuses is reported in the words of the policy, and continues by itself when the policy is gone.
+// What a policy of the cluster refuses is reported in the words of the policy, and continues by itself when the policy
+// is gone.
 func TestAnAdmissionPolicy(t *testing.T) {
 	t.Parallel()
 	const words = "the legal team wants no announcements"
@@ -214,15 +220,22 @@ func TestAnAdmissionPolicy(t *testing.T) {
 		MatchConstraints: &admissionv1.MatchResources{ResourceRules: []admissionv1.NamedRuleWithOperations{{
 			RuleWithOperations: admissionv1.RuleWithOperations{
 				Operations: []admissionv1.OperationType{admissionv1.Create, admissionv1.Update},
-				Rule:       admissionv1.Rule{APIGroups: []string{"apps"}, APIVersions: []string{"v1"}, Resources: []string{"deployments"}},
+				Rule: admissionv1.Rule{
+					APIGroups: []string{"apps"}, APIVersions: []string{"v1"}, Resources: []string{"deployments"},
+				},
 			},
 		}}},
-		Validations: []admissionv1.Validation{{Expression: `object.spec.template.metadata.?annotations.message.orValue("") != "announced"`, Message: words}},
+		Validations: []admissionv1.Validation{
+			{Expression: `object.spec.template.metadata.?annotations.message.orValue("") != "announced"`, Message: words},
+		},
 	}}
-	binding := &admissionv1.ValidatingAdmissionPolicyBinding{ObjectMeta: named, Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
-		PolicyName: ns, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny},
-		MatchResources: &admissionv1.MatchResources{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: ns}}},
-	}}
+	binding := &admissionv1.ValidatingAdmissionPolicyBinding{ObjectMeta: named,
+		Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
+			PolicyName: ns, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny},
+			MatchResources: &admissionv1.MatchResources{
+				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: ns}},
+			},
+		}}
 	apply(t, policy, binding)
 	t.Cleanup(func() { _ = client.IgnoreNotFound(world.cluster.Client.Delete(context.Background(), policy)) })
 	until(t, "the policy is in force", func() bool {
@@ -233,7 +246,8 @@ func TestAnAdmissionPolicy(t *testing.T) {
 	})
 	apply(t, withValues(hr, `{"message":"announced"}`))
 	ready := awaitNotReady(t, hr, v1beta1.PreflightRejectedReason)
-	says(t, ready.Message, words, "Deployment "+ns+"/web", "ValidatingAdmissionPolicy", "nothing in the cluster was changed; the next attempt follows")
+	says(t, ready.Message, words, "Deployment "+ns+"/web", "ValidatingAdmissionPolicy",
+		"nothing in the cluster was changed; the next attempt follows")
 	if got := configMap(t, ns, "web")["message"]; got != "runs" || records(t, ns, "web") != 1 {
 		t.Errorf("the refused message is there, or a revision for it: %q", got)
 	}

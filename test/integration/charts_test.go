@@ -45,8 +45,8 @@ spec:
 `,
 }
 
-// podsTemplate is a Deployment whose pods are replaced with the message, and do what the values ask of them: they become
-// ready when the test annotates them (gated), wait (waiting), or find no node (nodeSelector).
+// podsTemplate is a Deployment whose pods are replaced with the message, and do what the values ask of them: they
+// become ready when the test annotates them (gated), wait (waiting), or find no node (nodeSelector).
 const podsTemplate = `apiVersion: apps/v1
 kind: Deployment
 metadata:

@@ -23,11 +23,13 @@ func TestCommands(t *testing.T) {
 	apply(t, hr)
 	awaitReady(t, hr)
 
-	if out := mustRun(t, "fairlead", "get", "releases", "-n", ns); !strings.Contains(out, "web") || !strings.Contains(out, "Ready") {
+	if out := mustRun(t, "fairlead", "get", "releases", "-n", ns); !strings.Contains(out, "web") ||
+		!strings.Contains(out, "Ready") {
 		t.Errorf("get releases prints\n%s", out)
 	}
 	var list struct{ Items []map[string]any }
-	if err := json.Unmarshal([]byte(mustRun(t, "fairlead", "get", "sources", "-n", ns, "-o", "json")), &list); err != nil || len(list.Items) != 1 {
+	if err := json.Unmarshal([]byte(mustRun(t, "fairlead", "get", "sources", "-n", ns, "-o", "json")),
+		&list); err != nil || len(list.Items) != 1 {
 		t.Errorf("get sources -o json gives %d items, %v", len(list.Items), err)
 	}
 	if out := mustRun(t, "fairlead", "status", "release", "web", "-n", ns); !strings.Contains(out, "sample 1.0.0") {
@@ -55,13 +57,15 @@ func TestCommands(t *testing.T) {
 	broken := release(ns, "broken", "sample", ">9", "charts", "")
 	apply(t, broken)
 	awaitNotReady(t, broken, v1beta1.NoMatchReason)
-	if out, errs, code := command(t, "fairlead", "reconcile", "release", "broken", "-n", ns, "--wait"); code != 1 || !strings.Contains(out+errs, ">9") {
+	if out, errs, code := command(t, "fairlead", "reconcile", "release", "broken", "-n", ns, "--wait"); code != 1 ||
+		!strings.Contains(out+errs, ">9") {
 		t.Errorf("reconcile of a broken release: exit code %d\n%s%s", code, out, errs)
 	}
 	if _, _, code := command(t, "fairlead", "status", "release", "broken", "-n", ns); code != 1 {
 		t.Errorf("status of a broken release: exit code %d, want 1", code)
 	}
-	if _, errs, code := command(t, "fairlead", "status", "release", "wbe", "-n", ns); code != 2 || !strings.Contains(errs, "web") {
+	if _, errs, code := command(t, "fairlead", "status", "release", "wbe", "-n", ns); code != 2 ||
+		!strings.Contains(errs, "web") {
 		t.Errorf("status of a misspelt name: exit code %d, stderr %q", code, errs)
 	}
 }
@@ -74,7 +78,8 @@ func TestKubectlWait(t *testing.T) {
 	hr := release(ns, "web", "sample", "*", "charts", "")
 	apply(t, hr)
 	mustRun(t, "kubectl", "wait", "hr/web", "-n", ns, "--for=condition=Ready", "--timeout=2m")
-	if out := mustRun(t, "kubectl", "get", "hr,helmrepo", "-n", ns); !strings.Contains(out, "1.0.0") || !strings.Contains(out, "True") {
+	if out := mustRun(t, "kubectl", "get", "hr,helmrepo", "-n", ns); !strings.Contains(out, "1.0.0") ||
+		!strings.Contains(out, "True") {
 		t.Errorf("kubectl get prints\n%s", out)
 	}
 	if out := mustRun(t, "kubectl", "get", "fairlead", "-n", ns, "-o", "name"); strings.Count(out, "\n") != 2 {

@@ -154,7 +154,8 @@ func TestCopyToAnotherCluster(t *testing.T) {
 	f.await(t, first)
 	for _, name := range []string{"prod", "mirror"} {
 		s := c.stage(name).Copy
-		if s.Digest != first || s.Attested != (name == "prod") || s.Referrers != 1 || s.Bytes != s.Total || !strings.Contains(s.SignedBy, "team.pub") {
+		if s.Digest != first || s.Attested != (name == "prod") || s.Referrers != 1 || s.Bytes != s.Total ||
+			!strings.Contains(s.SignedBy, "team.pub") {
 			t.Errorf("the copy to %s is %+v", name, s)
 		}
 	}

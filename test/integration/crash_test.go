@@ -94,7 +94,9 @@ func TestKilledWhileUninstalling(t *testing.T) {
 	}
 	hold(`["example.com/hold"]`)
 	remove(t, hr)
-	until(t, "the uninstall waits for the Deployment", func() bool { return !get(t, deployment).DeletionTimestamp.IsZero() })
+	until(t, "the uninstall waits for the Deployment", func() bool {
+		return !get(t, deployment).DeletionTimestamp.IsZero()
+	})
 	restart(t)
 	hold(`[]`)
 	until(t, "the object is gone", func() bool { return !exists(t, hr) })
@@ -167,7 +169,8 @@ func TestRestartedWithoutUpstream(t *testing.T) {
 func recordStatuses(t *testing.T, namespace, name string) string {
 	t.Helper()
 	secrets := &corev1.SecretList{}
-	err := world.cluster.Client.List(t.Context(), secrets, client.InNamespace(namespace), client.MatchingLabels{"owner": "helm", "name": name})
+	err := world.cluster.Client.List(t.Context(), secrets, client.InNamespace(namespace),
+		client.MatchingLabels{"owner": "helm", "name": name})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,15 +20,20 @@ import (
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 )
 
-var definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+var definitions = schema.GroupVersionResource{
+	Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions",
+}
 
 // definition is a file of a chart's crds/ directory; the last version is the one that is stored.
 func definition(group, plural, kind string, versions ...string) chart.CRD {
 	var text strings.Builder
-	fmt.Fprintf(&text, "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: %s.%s}\n", plural, group)
-	fmt.Fprintf(&text, "spec:\n  group: %s\n  scope: Namespaced\n  names: {kind: %s, plural: %s}\n  versions:\n", group, kind, plural)
+	fmt.Fprintf(&text, "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: %s.%s}\n",
+		plural, group)
+	fmt.Fprintf(&text, "spec:\n  group: %s\n  scope: Namespaced\n  names: {kind: %s, plural: %s}\n  versions:\n", group,
+		kind, plural)
 	for i, version := range versions {
-		fmt.Fprintf(&text, "  - {name: %s, served: true, storage: %v, schema: {openAPIV3Schema: {type: object}}}\n", version, i == len(versions)-1)
+		fmt.Fprintf(&text, "  - {name: %s, served: true, storage: %v, schema: {openAPIV3Schema: {type: object}}}\n", version,
+			i == len(versions)-1)
 	}
 	return chart.CRD{Filename: "crds/" + plural + ".yaml", File: &chart.File{Data: []byte(text.String())}}
 }
@@ -103,10 +108,12 @@ func TestDefinitionsAreReplacedWithCare(t *testing.T) {
 	if result, err := apply(crds.Create, "v1"); err != nil || !slices.Equal(result.Created, []string{name}) {
 		t.Fatalf("creating gives %+v, %v", result, err)
 	}
-	if result, err := apply("", "v1", "v2"); err != nil || len(result.Unchanged) != 1 || !slices.Equal(served(), []string{"v1"}) {
+	if result, err := apply("", "v1", "v2"); err != nil || len(result.Unchanged) != 1 ||
+		!slices.Equal(served(), []string{"v1"}) {
 		t.Errorf("the default gives %+v, %v and versions %v; want it left alone", result, err, served())
 	}
-	if result, err := apply(crds.CreateReplace, "v1", "v2"); err != nil || len(result.Replaced) != 1 || len(served()) != 2 {
+	if result, err := apply(crds.CreateReplace, "v1", "v2"); err != nil || len(result.Replaced) != 1 ||
+		len(served()) != 2 {
 		t.Errorf("replacing gives %+v, %v and versions %v", result, err, served())
 	}
 	if result, err := apply(crds.CreateReplace, "v1", "v2"); err != nil || len(result.Unchanged) != 1 {

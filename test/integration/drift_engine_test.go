@@ -58,7 +58,8 @@ func TestDrift(t *testing.T) {
 				`ConfigMap web .data.b removed by "": "" > "two"`,
 			},
 			check: func(w *workbench) {
-				if got := field(w.get("ConfigMap", "web"), "data"); !cmp.Equal(got, map[string]any{"a": "one", "b": "two", "c": "new"}) {
+				if got := field(w.get("ConfigMap", "web"), "data"); !cmp.Equal(got,
+					map[string]any{"a": "one", "b": "two", "c": "new"}) {
 					w.t.Errorf("the data is %v", got)
 				}
 			},
@@ -66,7 +67,8 @@ func TestDrift(t *testing.T) {
 		{
 			name: "additions are told by an audit and stay", manifest: driftDeployment("  replicas: 0\n", ""), audit: true,
 			disturb: func(w *workbench) {
-				w.edit("Deployment", "web", `{"metadata":{"labels":{"team":"a"}},"spec":{"template":{"spec":{"containers":[{"name":"debug","image":"d"}]}}}}`)
+				w.edit("Deployment", "web",
+					`{"metadata":{"labels":{"team":"a"}},"spec":{"template":{"spec":{"containers":[{"name":"debug","image":"d"}]}}}}`)
 			},
 			want: []string{
 				`Deployment web .metadata.labels.team added by "kubectl-edit": "a" > ""`,
@@ -80,7 +82,8 @@ func TestDrift(t *testing.T) {
 		{
 			name: "an image and a container that is gone", manifest: driftDeployment("  replicas: 0\n", driftSidecar),
 			disturb: func(w *workbench) {
-				w.edit("Deployment", "web", `{"spec":{"template":{"spec":{"containers":[{"name":"main","image":"example.com/web:2"},{"name":"side","$patch":"delete"}]}}}}`)
+				w.edit("Deployment", "web",
+					`{"spec":{"template":{"spec":{"containers":[{"name":"main","image":"example.com/web:2"},{"name":"side","$patch":"delete"}]}}}}`)
 			},
 			want: []string{
 				`Deployment web .spec.template.spec.containers[name="main"].image changed by "kubectl-edit": "example.com/web:2" > "example.com/web:1"`,
@@ -100,15 +103,21 @@ func TestDrift(t *testing.T) {
 		{
 			name: "an object that belongs to another release", manifest: driftConfig,
 			disturb: func(w *workbench) {
-				w.edit("ConfigMap", "web", `{"metadata":{"annotations":{"meta.helm.sh/release-name":"other"}},"data":{"a":"theirs"}}`)
+				w.edit("ConfigMap", "web",
+					`{"metadata":{"annotations":{"meta.helm.sh/release-name":"other"}},"data":{"a":"theirs"}}`)
 			},
-			want:  []string{"ConfigMap web note: ConfigMap NS/web belongs to the Helm release NS/other; remove it there, or from this chart"},
-			after: []string{"ConfigMap web note: ConfigMap NS/web belongs to the Helm release NS/other; remove it there, or from this chart"},
+			want: []string{
+				"ConfigMap web note: ConfigMap NS/web belongs to the Helm release NS/other; remove it there, or from this chart",
+			},
+			after: []string{
+				"ConfigMap web note: ConfigMap NS/web belongs to the Helm release NS/other; remove it there, or from this chart",
+			},
 		},
 		{
 			name: "the marks of the release", manifest: driftConfig,
 			disturb: func(w *workbench) {
-				w.edit("ConfigMap", "web", `{"metadata":{"labels":null,"annotations":{"meta.helm.sh/release-name":null,"meta.helm.sh/release-namespace":null}}}`)
+				w.edit("ConfigMap", "web",
+					`{"metadata":{"labels":null,"annotations":{"meta.helm.sh/release-name":null,"meta.helm.sh/release-namespace":null}}}`)
 			},
 			want: []string{
 				`ConfigMap web .metadata.annotations removed by "": "" > "{\"meta.helm.sh/release-name\":\"web\",\"meta.helm.sh/release-namespace\":\"NS\"}"`,
@@ -116,16 +125,20 @@ func TestDrift(t *testing.T) {
 			},
 		},
 		{
-			name: "a Secret", manifest: "apiVersion: v1\nkind: Secret\nmetadata: {name: web}\nstringData: {token: swordfish, same: a}\n",
-			disturb: func(w *workbench) { w.edit("Secret", "web", `{"data":{"token":"b3RoZXI="}}`) },
-			want:    []string{`Secret web .data.token changed by "kubectl-edit": "***" > "***"`},
+			name:     "a Secret",
+			manifest: "apiVersion: v1\nkind: Secret\nmetadata: {name: web}\nstringData: {token: swordfish, same: a}\n",
+			disturb:  func(w *workbench) { w.edit("Secret", "web", `{"data":{"token":"b3RoZXI="}}`) },
+			want:     []string{`Secret web .data.token changed by "kubectl-edit": "***" > "***"`},
 		},
 		{
 			name: "an object that cannot be applied", manifest: twice,
 			disturb: func(w *workbench) {
-				w.edit("Deployment", "web", `{"spec":{"template":{"spec":{"containers":[{"name":"main","image":"example.com/web:2"}]}}}}`)
+				w.edit("Deployment", "web",
+					`{"spec":{"template":{"spec":{"containers":[{"name":"main","image":"example.com/web:2"}]}}}}`)
 			},
-			want: []string{`Deployment web .spec.template.spec.containers[name="main"].image changed by "kubectl-edit": "example.com/web:2" > "example.com/web:1"`},
+			want: []string{
+				`Deployment web .spec.template.spec.containers[name="main"].image changed by "kubectl-edit": "example.com/web:2" > "example.com/web:1"`,
+			},
 			check: func(w *workbench) {
 				containers := field(w.get("Deployment", "web"), "spec", "template", "spec", "containers").([]any)
 				if got := containers[0].(map[string]any)["image"]; got != "example.com/web:1" {
@@ -324,12 +337,14 @@ func TestDriftThatCannotBeCorrected(t *testing.T) {
 	w.create("Deployment", strings.ReplaceAll(driftDeployment("  replicas: 0\n", ""), "app: web", "app: other"))
 	got := w.drift(plan.Correct, false)
 	var failed *objects.ObjectError
-	if !errors.As(got.Err, &failed) || failed.Kind != "Deployment" || failed.Name != "web" || !strings.Contains(failed.Error(), "spec.selector") {
+	if !errors.As(got.Err, &failed) || failed.Kind != "Deployment" || failed.Name != "web" ||
+		!strings.Contains(failed.Error(), "spec.selector") {
 		t.Fatalf("the error is %v", got.Err)
 	}
 	lines := strings.Join(told(got.Drift), "\n")
 	for _, want := range []string{
-		`ConfigMap web .data.a changed by "kubectl-edit"`, `.spec.selector.matchLabels.app changed by "kubectl-create": "other" > "web"`,
+		`ConfigMap web .data.a changed by "kubectl-edit"`,
+		`.spec.selector.matchLabels.app changed by "kubectl-create": "other" > "web"`,
 		"Deployment web note: the API server refuses what the release says: spec.selector",
 	} {
 		if !strings.Contains(lines, want) {
@@ -358,8 +373,10 @@ func TestDriftOfChosenObjects(t *testing.T) {
 	if err != nil || len(seen) != 2 {
 		t.Fatalf("%v, %v", seen, err)
 	}
-	got := w.engine.Execute(t.Context(), engine.Action{Step: plan.Correct, Target: w.target(), Objects: []v1beta1.ResourceRef{rolled.Inventory[0]}})
-	if lines := told(got.Drift); got.Err != nil || len(lines) != 1 || !strings.HasPrefix(lines[0], "ConfigMap second .data.a") {
+	got := w.engine.Execute(t.Context(),
+		engine.Action{Step: plan.Correct, Target: w.target(), Objects: []v1beta1.ResourceRef{rolled.Inventory[0]}})
+	if lines := told(got.Drift); got.Err != nil || len(lines) != 1 ||
+		!strings.HasPrefix(lines[0], "ConfigMap second .data.a") {
 		t.Errorf("%v, %v", lines, got.Err)
 	}
 	if got.Inventory[0].Ownership != rolled.Inventory[0].Ownership || got.Inventory[1].Ownership != "" {

@@ -84,8 +84,10 @@ func (w *workbench) execute(step plan.Step, manifest string) engine.Result {
 	}
 	return w.engine.Execute(w.t.Context(), engine.Action{
 		Step: step, Target: w.target(), Chart: made, Values: map[string]any{},
-		Revision: v1beta1.ChartRevision{Name: "objects", Version: "1.0.0", Digest: fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(manifest)))},
-		Options:  options,
+		Revision: v1beta1.ChartRevision{
+			Name: "objects", Version: "1.0.0", Digest: fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(manifest))),
+		},
+		Options: options,
 	})
 }
 
@@ -124,7 +126,8 @@ func told(objects []drift.Object) []string {
 			if manager != "" && f.Since.IsZero() {
 				manager += " at no time"
 			}
-			out = append(out, fmt.Sprintf("%s %s %s %s by %q: %q > %q", o.Kind, o.Name, f.Path, f.Change, manager, f.Was, f.Wants))
+			out = append(out,
+				fmt.Sprintf("%s %s %s %s by %q: %q > %q", o.Kind, o.Name, f.Path, f.Change, manager, f.Was, f.Wants))
 		}
 		if o.Note != "" {
 			out = append(out, fmt.Sprintf("%s %s note: %s", o.Kind, o.Name, o.Note))
@@ -159,7 +162,8 @@ func (w *workbench) edit(kind, name, patch string) {
 
 func (w *workbench) patch(manager, kind, name string, how types.PatchType, patch string, subresource ...string) {
 	w.t.Helper()
-	_, err := w.resource(kind).Patch(w.t.Context(), name, how, []byte(patch), metav1.PatchOptions{FieldManager: manager}, subresource...)
+	_, err := w.resource(kind).Patch(w.t.Context(), name, how, []byte(patch), metav1.PatchOptions{FieldManager: manager},
+		subresource...)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -168,7 +172,8 @@ func (w *workbench) patch(manager, kind, name string, how types.PatchType, patch
 func (w *workbench) remove(kind, name string) {
 	w.t.Helper()
 	foreground := metav1.DeletePropagationBackground
-	if err := w.resource(kind).Delete(w.t.Context(), name, metav1.DeleteOptions{PropagationPolicy: &foreground}); err != nil {
+	if err := w.resource(kind).Delete(w.t.Context(), name,
+		metav1.DeleteOptions{PropagationPolicy: &foreground}); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -27,7 +27,9 @@ stringData: {password: ` + hidden + `}
 }
 
 // driftRelease is a release that is Ready, with a mode of drift detection.
-func driftRelease(t *testing.T, mode string, change ...func(*v1beta1.HelmRelease)) (ns string, hr *v1beta1.HelmRelease) {
+func driftRelease(
+	t *testing.T, mode string, change ...func(*v1beta1.HelmRelease),
+) (ns string, hr *v1beta1.HelmRelease) {
 	t.Helper()
 	ns = namespace(t)
 	charts := chartRepository(t, servers.ChartOptions{}, "sample")
@@ -48,7 +50,8 @@ func driftRelease(t *testing.T, mode string, change ...func(*v1beta1.HelmRelease
 // editAs changes an object as another field manager than Fairlead.
 func editAs(t *testing.T, manager string, object client.Object, patch string) {
 	t.Helper()
-	err := world.cluster.Client.Patch(t.Context(), object, client.RawPatch(types.StrategicMergePatchType, []byte(patch)), client.FieldOwner(manager))
+	err := world.cluster.Client.Patch(t.Context(), object, client.RawPatch(types.StrategicMergePatchType, []byte(patch)),
+		client.FieldOwner(manager))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +80,8 @@ func TestDriftIsCorrected(t *testing.T) {
 	before := image(t, ns)
 	editAs(t, "kubectl-edit", deployment(ns), setImage)
 	until(t, "the image is as it was", func() bool { return image(t, ns) == before })
-	says(t, awaitDrifted(t, hr, v1beta1.DriftCorrectedReason).Message, "Deployment "+ns+"/web", `containers[name="main"].image was changed by kubectl-edit`)
+	says(t, awaitDrifted(t, hr, v1beta1.DriftCorrectedReason).Message, "Deployment "+ns+"/web",
+		`containers[name="main"].image was changed by kubectl-edit`)
 
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}}
 	editAs(t, "kubectl-patch", secret, `{"data":{"password":null}}`)
@@ -111,13 +115,15 @@ func TestDriftIsOnlyReported(t *testing.T) {
 	editAs(t, "kubectl-edit", deployment(ns), setImage)
 	says(t, awaitDrifted(t, hr, v1beta1.DriftDetectedReason).Message, "was changed by kubectl-edit", "warn")
 	drift := get(t, hr).Status.Drift
-	if len(drift) != 1 || len(drift[0].Fields) != 1 || drift[0].Fields[0].Manager != "kubectl-edit" || drift[0].Fields[0].Since == nil {
+	if len(drift) != 1 || len(drift[0].Fields) != 1 || drift[0].Fields[0].Manager != "kubectl-edit" ||
+		drift[0].Fields[0].Since == nil {
 		t.Errorf("drift %+v", drift)
 	}
 	if image(t, ns) == before {
 		t.Error("it was corrected")
 	}
-	editAs(t, "kubectl-edit", deployment(ns), `{"spec":{"template":{"spec":{"containers":[{"name":"main","image":"`+before+`"}]}}}}`)
+	editAs(t, "kubectl-edit", deployment(ns),
+		`{"spec":{"template":{"spec":{"containers":[{"name":"main","image":"`+before+`"}]}}}}`)
 	until(t, "nothing is reported any more", func() bool {
 		return condition(t, hr, v1beta1.DriftedCondition).Status == metav1.ConditionFalse && len(get(t, hr).Status.Drift) == 0
 	})
@@ -134,7 +140,8 @@ func TestDriftThatIsIgnored(t *testing.T) {
 	editAs(t, "kubectl-edit", deployment(ns), setImage)
 	editAs(t, "injector", deployment(ns), `{"spec":{"template":{"metadata":{"annotations":{"message":"injected"}}}}}`)
 	// What is not ignored is corrected, which shows that the rest has been looked at, too.
-	editAs(t, "kubectl-edit", deployment(ns), `{"spec":{"template":{"spec":{"containers":[{"name":"main","env":[{"name":"TOKEN","value":"by hand"}]}]}}}}`)
+	editAs(t, "kubectl-edit", deployment(ns),
+		`{"spec":{"template":{"spec":{"containers":[{"name":"main","env":[{"name":"TOKEN","value":"by hand"}]}]}}}}`)
 	until(t, "the environment is as it was", func() bool {
 		return get(t, deployment(ns)).Spec.Template.Spec.Containers[0].Env[0].Value == ""
 	})
@@ -149,7 +156,8 @@ func TestAnAutoscalerIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	ns, hr := driftRelease(t, v1beta1.DriftEnabled)
 	scale := &autoscalingv1.Scale{Spec: autoscalingv1.ScaleSpec{Replicas: 3}}
-	err := world.cluster.Client.SubResource("scale").Update(t.Context(), deployment(ns), client.WithSubResourceBody(scale), client.FieldOwner("kube-controller-manager"))
+	err := world.cluster.Client.SubResource("scale").Update(t.Context(), deployment(ns), client.WithSubResourceBody(scale),
+		client.FieldOwner("kube-controller-manager"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,16 +168,20 @@ func TestAnAutoscalerIsLeftAlone(t *testing.T) {
 	}
 	apply(t, withValues(hr, `{"message":"upgraded","token":""}`))
 	awaitReady(t, hr)
-	if found := get(t, deployment(ns)); *found.Spec.Replicas != 3 || found.Spec.Template.Annotations["message"] != "upgraded" {
+	if found := get(t, deployment(ns)); *found.Spec.Replicas != 3 ||
+		found.Spec.Template.Annotations["message"] != "upgraded" {
 		t.Errorf("the upgrade set %d replicas, %v", *found.Spec.Replicas, found.Spec.Template.Annotations)
 	}
 	// A person who scales by hand is no autoscaler.
 	other := anotherRelease(t, ns)
 	scale = &autoscalingv1.Scale{Spec: autoscalingv1.ScaleSpec{Replicas: 5}}
-	if err := world.cluster.Client.SubResource("scale").Update(t.Context(), deploymentOf(other), client.WithSubResourceBody(scale), client.FieldOwner("kubectl")); err != nil {
+	if err := world.cluster.Client.SubResource("scale").Update(t.Context(), deploymentOf(other),
+		client.WithSubResourceBody(scale), client.FieldOwner("kubectl")); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "what was scaled by hand is as it was", func() bool { return *get(t, deploymentOf(other)).Spec.Replicas == 1 })
+	until(t, "what was scaled by hand is as it was", func() bool {
+		return *get(t, deploymentOf(other)).Spec.Replicas == 1
+	})
 }
 
 // anotherRelease is another release of the chart in the same namespace.
@@ -195,13 +207,16 @@ func TestAFightEndsWithTheNameOfTheRival(t *testing.T) {
 		until(t, "the image is as it was", func() bool { return image(t, ns) == before })
 	}
 	editAs(t, "rival-operator", deployment(ns), setImage)
-	says(t, awaitDrifted(t, hr, v1beta1.DriftFightReason).Message, "Deployment "+ns+"/web", "rival-operator", "left alone until")
+	says(t, awaitDrifted(t, hr, v1beta1.DriftFightReason).Message, "Deployment "+ns+"/web", "rival-operator",
+		"left alone until")
 	if image(t, ns) != "example.com/by-hand" {
 		t.Error("the fight continues")
 	}
 	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}}
 	editAs(t, "kubectl-edit", config, `{"data":{"message":"by hand"}}`)
-	until(t, "another object is corrected all the same", func() bool { return configMap(t, ns, "web")["message"] == "runs" })
+	until(t, "another object is corrected all the same", func() bool {
+		return configMap(t, ns, "web")["message"] == "runs"
+	})
 }
 
 func TestAnObjectOfSomebodyElseIsNotTaken(t *testing.T) {
@@ -229,10 +244,12 @@ func TestDriftThatCannotBeCorrectedIsTold(t *testing.T) {
 	t.Parallel()
 	ns, hr := driftRelease(t, v1beta1.DriftEnabled)
 	// One request changes the data and makes it immutable.
-	editAs(t, "kubectl-edit", &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}}, `{"immutable":true,"data":{"message":"by hand"}}`)
+	editAs(t, "kubectl-edit", &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}},
+		`{"immutable":true,"data":{"message":"by hand"}}`)
 	until(t, "the refusal is reported", func() bool {
 		message := condition(t, hr, v1beta1.DriftedCondition).Message
-		return condition(t, hr, v1beta1.DriftedCondition).Status == metav1.ConditionTrue && strings.Contains(message, "immutable")
+		return condition(t, hr, v1beta1.DriftedCondition).Status == metav1.ConditionTrue &&
+			strings.Contains(message, "immutable")
 	})
 	before := image(t, ns)
 	editAs(t, "kubectl-edit", deployment(ns), setImage)
@@ -244,9 +261,13 @@ func TestDriftRulesThatCannotBeUnderstood(t *testing.T) {
 	ns := namespace(t)
 	registrySample(t, ns, "1.0.0")
 	pointer := release(ns, "pointer", "sample", "*", "charts", "")
-	pointer.Spec.DriftDetection = &v1beta1.DriftDetection{Ignore: []v1beta1.DriftIgnoreRule{{Paths: []string{"/fine"}}, {Paths: []string{"spec.replicas"}}}}
+	pointer.Spec.DriftDetection = &v1beta1.DriftDetection{
+		Ignore: []v1beta1.DriftIgnoreRule{{Paths: []string{"/fine"}}, {Paths: []string{"spec.replicas"}}},
+	}
 	cel := release(ns, "cel", "sample", "*", "charts", "")
-	cel.Spec.HealthCheckExprs = []v1beta1.HealthCheckExpr{{APIVersion: "example.com/v1", Kind: "Widget", Current: "status.phase =="}}
+	cel.Spec.HealthCheckExprs = []v1beta1.HealthCheckExpr{
+		{APIVersion: "example.com/v1", Kind: "Widget", Current: "status.phase =="},
+	}
 	pin := release(ns, "pin", "sample", "*", "charts", "")
 	pin.Annotations = map[string]string{v1beta1.RollbackRequestAnnotation: "{"}
 	apply(t, pointer, cel, pin)
@@ -280,7 +301,8 @@ func TestDriftIsFoundAfterARestart(t *testing.T) {
 	remove(t, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}})
 	v.start(t)
 	until(t, "what was changed meanwhile is corrected", func() bool {
-		return image(t, ns) == before && exists(t, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}})
+		return image(t, ns) == before &&
+			exists(t, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}})
 	})
 	// With nothing changed, a restart compares everything without asking for any of it.
 	v.kill()

@@ -67,9 +67,11 @@ func awaitReady(t *testing.T, object env.Conditioned) {
 // awaitNotReady waits until an object says that it is not ready, at its current generation, and returns the condition.
 func awaitNotReady(t *testing.T, object env.Conditioned, reason string) metav1.Condition {
 	t.Helper()
-	return world.cluster.AwaitReadiness(t, object, "it is not Ready with reason "+reason, func(ready metav1.Condition) bool {
-		return ready.Status == metav1.ConditionFalse && ready.Reason == reason && ready.ObservedGeneration == object.GetGeneration()
-	})
+	return world.cluster.AwaitReadiness(t, object, "it is not Ready with reason "+reason,
+		func(ready metav1.Condition) bool {
+			return ready.Status == metav1.ConditionFalse && ready.Reason == reason &&
+				ready.ObservedGeneration == object.GetGeneration()
+		})
 }
 
 // awaitVersion waits until a release is Ready with a version of its chart.
@@ -77,7 +79,8 @@ func awaitVersion(t *testing.T, hr *v1beta1.HelmRelease, version string) {
 	t.Helper()
 	world.cluster.AwaitReadiness(t, hr, "it runs version "+version, func(ready metav1.Condition) bool {
 		latest := hr.Status.Latest()
-		return ready.Status == metav1.ConditionTrue && latest != nil && latest.ChartVersion == version && latest.Status == "deployed"
+		return ready.Status == metav1.ConditionTrue && latest != nil && latest.ChartVersion == version &&
+			latest.Status == "deployed"
 	})
 }
 
@@ -86,7 +89,8 @@ func release(namespace, name, chart, version, repository string, values string) 
 	hr := &v1beta1.HelmRelease{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
 		Spec: v1beta1.HelmReleaseSpec{Chart: &v1beta1.HelmChartTemplate{Spec: v1beta1.HelmChartTemplateSpec{
-			Chart: chart, Version: version, SourceRef: v1beta1.SourceReference{Kind: v1beta1.HelmRepositoryKind, Name: repository},
+			Chart: chart, Version: version,
+			SourceRef: v1beta1.SourceReference{Kind: v1beta1.HelmRepositoryKind, Name: repository},
 		}}},
 	}
 	return withValues(hr, values)

@@ -10,7 +10,8 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 )
 
-// An object of an earlier version loses the finalizer of that version, gets the present one, and is uninstalled as any other.
+// An object of an earlier version loses the finalizer of that version, gets the present one, and is uninstalled as any
+// other.
 func TestAFormerFinalizerIsReplaced(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)

@@ -53,7 +53,8 @@ func TestFluxManifests(t *testing.T) {
 	t.Cleanup(func() { mustRun(t, "kubectl", "delete", "-f", policies) })
 	files := fluxManifests(t, ns)
 	until(t, "the policies are in force", func() bool {
-		_, warnings, code := world.cluster.Run(t, "kubectl", "apply", "--validate=strict", "--dry-run=server", "-f", files["receiver.yaml"])
+		_, warnings, code := world.cluster.Run(t, "kubectl", "apply", "--validate=strict", "--dry-run=server", "-f",
+			files["receiver.yaml"])
 		return code == 0 && strings.Contains(warnings, "spec.resources[].kind")
 	})
 	warnings := ""
@@ -79,7 +80,9 @@ func TestFluxManifests(t *testing.T) {
 		"spec.chart.spec.verify without secretRef": &v1beta1.HelmRelease{ObjectMeta: named(ns, "keyless")},
 		"spec.verify.matchOIDCIdentity beside":     &v1beta1.HelmChart{ObjectMeta: named(ns, "both")},
 	} {
-		ready := world.cluster.AwaitReadiness(t, object, "it is not supported", func(c metav1.Condition) bool { return c.Reason == v1beta1.UnsupportedReason })
+		ready := world.cluster.AwaitReadiness(t, object, "it is not supported", func(c metav1.Condition) bool {
+			return c.Reason == v1beta1.UnsupportedReason
+		})
 		if !strings.Contains(ready.Message, field) {
 			t.Errorf("the message does not name %s: %s", field, ready.Message)
 		}

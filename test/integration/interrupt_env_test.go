@@ -31,9 +31,9 @@ const (
 	simWaiting = "sim.fairlead.dev/waiting"
 )
 
-// fragile is what the chart of the interruption tests has beyond the sample: a random value, pods that are replaced with
-// the message and become ready when the test annotates them (value gated), and a hook that ends when the test annotates
-// it (value hook: when it runs).
+// fragile is what the chart of the interruption tests has beyond the sample: a random value, pods that are replaced
+// with the message and become ready when the test annotates them (value gated), and a hook that ends when the test
+// annotates it (value hook: when it runs).
 var fragile = map[string]string{
 	"templates/secret.yaml": `apiVersion: v1
 kind: Secret
@@ -104,7 +104,9 @@ func alone(t *testing.T) {
 // newVictim starts a controller for one namespace, behind a proxy. The test has to be alone.
 func newVictim(t *testing.T, ns, name string, args ...string) *victim {
 	t.Helper()
-	v := &victim{dir: filepath.Join(world.dir, ns, name), args: append([]string{"--namespaces", ns, "--log-level", "debug"}, args...)}
+	v := &victim{
+		dir: filepath.Join(world.dir, ns, name), args: append([]string{"--namespaces", ns, "--log-level", "debug"}, args...),
+	}
 	if err := os.MkdirAll(v.dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +162,8 @@ func (v *victim) kill() {
 	}
 }
 
-// killAt kills the controller at the first request that matches after a change, and makes sure that the request has no effect.
+// killAt kills the controller at the first request that matches after a change, and makes sure that the request has no
+// effect.
 func (v *victim) killAt(t *testing.T, at match, change func()) {
 	t.Helper()
 	held := v.proxy.Hold(at, false)
@@ -194,12 +197,13 @@ type point struct {
 func isRecord(name string) func(env.Request) bool {
 	prefix := "sh.helm.release.v1." + name + ".v"
 	return func(r env.Request) bool {
-		return r.Resource == "secrets" && (strings.HasPrefix(r.Name, prefix) || r.Name == "" && bytes.Contains(r.Body, []byte(prefix)))
+		return r.Resource == "secrets" &&
+			(strings.HasPrefix(r.Name, prefix) || r.Name == "" && bytes.Contains(r.Body, []byte(prefix)))
 	}
 }
 
-// writesRecord reports whether a request writes a record with a status that begins so. The status is a label of the record, in
-// JSON or protobuf.
+// writesRecord reports whether a request writes a record with a status that begins so. The status is a label of the
+// record, in JSON or protobuf.
 func writesRecord(name, status string) func(env.Request) bool {
 	is, label := isRecord(name), regexp.MustCompile(`(?s)status(":"|\x12.)`+regexp.QuoteMeta(status))
 	return func(r env.Request) bool { return is(r) && r.Writes() && label.Match(r.Body) }
@@ -249,7 +253,8 @@ func following(first, match func(env.Request) bool) func(env.Request) bool {
 func revisions(t *testing.T, ns, name string) string {
 	t.Helper()
 	secrets := &corev1.SecretList{}
-	err := world.cluster.Client.List(t.Context(), secrets, client.InNamespace(ns), client.MatchingLabels{"owner": "helm", "name": name})
+	err := world.cluster.Client.List(t.Context(), secrets, client.InNamespace(ns),
+		client.MatchingLabels{"owner": "helm", "name": name})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -285,7 +290,8 @@ func rollouts(t *testing.T, ns, name string) string {
 	t.Helper()
 	deployment := get(t, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name}})
 	sets := &appsv1.ReplicaSetList{}
-	if err := world.cluster.Client.List(t.Context(), sets, client.InNamespace(ns), client.MatchingLabels{"app": name}); err != nil {
+	if err := world.cluster.Client.List(t.Context(), sets, client.InNamespace(ns),
+		client.MatchingLabels{"app": name}); err != nil {
 		t.Fatal(err)
 	}
 	return fmt.Sprintf("generation %d, %d ReplicaSets", deployment.Generation, len(sets.Items))
@@ -301,8 +307,8 @@ var (
 	rolledBack = outcome{"1:superseded 2:failed 3:deployed", "generation 3, 2 ReplicaSets", "one"}
 )
 
-// check compares what is left of a release with the outcome of an undisturbed run. The random value in the cluster has to be
-// the one of the newest revision.
+// check compares what is left of a release with the outcome of an undisturbed run. The random value in the cluster has
+// to be the one of the newest revision.
 func check(t *testing.T, ns, name string, want outcome) {
 	t.Helper()
 	got := outcome{revisions(t, ns, name), rollouts(t, ns, name), configMap(t, ns, name)["message"]}
@@ -340,19 +346,21 @@ func annotate(t *testing.T, ns string, labels client.MatchingLabels, patch strin
 // openGate lets the pods of a release become ready, until it is Ready.
 func openGate(t *testing.T, hr *v1beta1.HelmRelease) {
 	t.Helper()
-	annotate(t, hr.Namespace, client.MatchingLabels{"app": hr.Name}, `{"metadata":{"annotations":{"`+simReady+`":"true"}}}`, func() bool {
-		ready := condition(t, hr, v1beta1.ReadyCondition)
-		return ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == hr.Generation
-	})
+	annotate(t, hr.Namespace, client.MatchingLabels{"app": hr.Name},
+		`{"metadata":{"annotations":{"`+simReady+`":"true"}}}`, func() bool {
+			ready := condition(t, hr, v1beta1.ReadyCondition)
+			return ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == hr.Generation
+		})
 }
 
 // endHook lets the hook of a release end, until the release is Ready.
 func endHook(t *testing.T, hr *v1beta1.HelmRelease) {
 	t.Helper()
-	annotate(t, hr.Namespace, client.MatchingLabels{"hook-of": hr.Name}, `{"metadata":{"annotations":{"`+simWaiting+`":null}}}`, func() bool {
-		ready := condition(t, hr, v1beta1.ReadyCondition)
-		return ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == hr.Generation
-	})
+	annotate(t, hr.Namespace, client.MatchingLabels{"hook-of": hr.Name},
+		`{"metadata":{"annotations":{"`+simWaiting+`":null}}}`, func() bool {
+			ready := condition(t, hr, v1beta1.ReadyCondition)
+			return ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == hr.Generation
+		})
 }
 
 // awaitPod waits until a pod with these labels has been started.

@@ -54,8 +54,8 @@ func twoControllers(t *testing.T) (first, second *victim, hr *v1beta1.HelmReleas
 	return first, second, hr
 }
 
-// A leader that cannot renew its lease does nothing more once its renew deadline has passed, and the other one finishes what it
-// had begun.
+// A leader that cannot renew its lease does nothing more once its renew deadline has passed, and the other one finishes
+// what it had begun.
 func TestTheLeaseIsLost(t *testing.T) {
 	first, second, hr := twoControllers(t)
 	was := leader(t, hr.Namespace)
@@ -74,7 +74,8 @@ func TestTheLeaseIsLost(t *testing.T) {
 	check(t, hr.Namespace, "more", installed)
 	for _, r := range actions.Requests() {
 		if r.At.After(deadline) {
-			t.Errorf("%s after its renew deadline the first controller sent %s %s %s", r.At.Sub(deadline), r.Verb, r.Resource, r.Name)
+			t.Errorf("%s after its renew deadline the first controller sent %s %s %s", r.At.Sub(deadline), r.Verb, r.Resource,
+				r.Name)
 		}
 	}
 	if err := second.controller.Failed(); err != nil {

@@ -62,7 +62,8 @@ func TestAHumanIsUnderWay(t *testing.T) {
 	awaitReady(t, hr)
 	human := humanUpgrade(t, ns, "--set", "message=theirs,gated=true", "--wait", "--timeout", patience.String())
 	until(t, "the human's upgrade waits for its pods", func() bool {
-		return revisions(t, ns, "web") == "1:deployed 2:pending-upgrade" && rollouts(t, ns, "web") == "generation 2, 2 ReplicaSets"
+		return revisions(t, ns, "web") == "1:deployed 2:pending-upgrade" &&
+			rollouts(t, ns, "web") == "generation 2, 2 ReplicaSets"
 	})
 	apply(t, withValues(hr, `{"message":"ours"}`))
 	awaitNotReady(t, hr, v1beta1.PendingReleaseReason)

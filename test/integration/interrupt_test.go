@@ -18,8 +18,8 @@ import (
 // The tests of the interrupt files kill the controller at exact points, found by its requests. They stop the shared
 // controller, so none of them is parallel.
 
-// A controller that is killed at any point of an install or upgrade leaves work that the next one finishes, as one revision and
-// one rollout, with the random values of the revision that was begun.
+// A controller that is killed at any point of an install or upgrade leaves work that the next one finishes, as one
+// revision and one rollout, with the random values of the revision that was begun.
 func TestKilledAtAPoint(t *testing.T) {
 	ns, v := interruption(t)
 	for _, point := range []point{
@@ -55,7 +55,8 @@ func finishes(t *testing.T, v *victim, hr *v1beta1.HelmRelease, want outcome) {
 	v.start(t)
 	awaitReady(t, hr)
 	check(t, hr.Namespace, hr.Name, want)
-	if value := randomValue(t, hr.Namespace, hr.Name); strings.Count(before, ":") == strings.Count(want.revisions, ":") && !strings.Contains(begun, value) {
+	if value := randomValue(t, hr.Namespace, hr.Name); strings.Count(before, ":") == strings.Count(want.revisions, ":") &&
+		!strings.Contains(begun, value) {
 		t.Errorf("the random value is not the one of the revision that was begun; the records were %s", before)
 	}
 }

@@ -13,7 +13,8 @@ import (
 	"fairlead.dev/fairlead/test/env"
 )
 
-// A rollback that was begun is finished, to the revision that it was begun for, and the upgrade that failed is not tried again.
+// A rollback that was begun is finished, to the revision that it was begun for, and the upgrade that failed is not
+// tried again.
 func TestKilledInARollback(t *testing.T) {
 	ns, v := interruption(t)
 	for _, point := range []point{

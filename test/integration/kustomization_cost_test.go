@@ -11,8 +11,8 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 )
 
-// A Kustomization tries and writes the objects that differ, once each, and leaves the others alone; one that has nothing to do sends
-// nothing, however often it is looked at.
+// A Kustomization tries and writes the objects that differ, once each, and leaves the others alone; one that has
+// nothing to do sends nothing, however often it is looked at.
 func TestAKustomizationSendsWhatDiffers(t *testing.T) {
 	ns := namespace(t)
 	alone(t)
@@ -28,9 +28,16 @@ func TestAKustomizationSendsWhatDiffers(t *testing.T) {
 		changes map[string]string
 		want    []string
 	}{
-		{"three new objects", map[string]string{"a.yaml": settings("a", "one"), "b.yaml": settings("b", "one"), "c.yaml": settings("c", "one")},
-			[]string{"apply configmaps a", "apply configmaps a", "apply configmaps b", "apply configmaps b", "apply configmaps c", "apply configmaps c"}},
-		{"one of four changes", map[string]string{"a.yaml": settings("a", "two")}, []string{"apply configmaps a", "apply configmaps a"}},
+		{"three new objects",
+			map[string]string{"a.yaml": settings("a", "one"), "b.yaml": settings("b", "one"), "c.yaml": settings("c", "one")},
+			[]string{
+				"apply configmaps a", "apply configmaps a", "apply configmaps b", "apply configmaps b", "apply configmaps c",
+				"apply configmaps c",
+			}},
+		{
+			"one of four changes", map[string]string{"a.yaml": settings("a", "two")},
+			[]string{"apply configmaps a", "apply configmaps a"},
+		},
 		{"a commit that changes no object", map[string]string{"README.md": "hello"}, nil},
 		{"one is removed", map[string]string{"b.yaml": ""}, []string{"delete configmaps b", "get configmaps b"}},
 	} {

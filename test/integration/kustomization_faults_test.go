@@ -45,7 +45,8 @@ func TestEncryptedFilesNeedTheirKey(t *testing.T) {
 	}
 	k := kustomization(ns, "apps", "")
 	apply(t, k)
-	if ready := awaitNotReady(t, k, v1beta1.DecryptionFailedReason); !strings.Contains(ready.Message, "db.yaml") || !strings.Contains(ready.Message, "spec.decryption") {
+	if ready := awaitNotReady(t, k, v1beta1.DecryptionFailedReason); !strings.Contains(ready.Message, "db.yaml") ||
+		!strings.Contains(ready.Message, "spec.decryption") {
 		t.Errorf("the message does not say which file is encrypted, and what is missing: %s", ready.Message)
 	}
 	nothing("without decryption")
@@ -55,19 +56,27 @@ func TestEncryptedFilesNeedTheirKey(t *testing.T) {
 	}
 	k = kustomization(ns, "apps", "", withKeys)
 	apply(t, k)
-	if ready := awaitNotReady(t, k, v1beta1.DecryptionFailedReason); !strings.Contains(ready.Message, "Secret "+ns+"/keys") {
+	if ready := awaitNotReady(t, k, v1beta1.DecryptionFailedReason); !strings.Contains(ready.Message,
+		"Secret "+ns+"/keys") {
 		t.Errorf("the message does not name the Secret that is missing: %s", ready.Message)
 	}
 	nothing("without the Secret")
 
-	keys := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "keys"}, StringData: map[string]string{"other.agekey": encryptedFile(t, "other.agekey")}}
+	keys := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "keys"},
+		StringData: map[string]string{"other.agekey": encryptedFile(t, "other.agekey")},
+	}
 	apply(t, keys)
 	world.cluster.AwaitReadiness(t, k, "the key is told to be the wrong one", func(ready metav1.Condition) bool {
-		return ready.Reason == v1beta1.DecryptionFailedReason && strings.Contains(ready.Message, "db.yaml") && !strings.Contains(ready.Message, "AGE-SECRET")
+		return ready.Reason == v1beta1.DecryptionFailedReason && strings.Contains(ready.Message, "db.yaml") &&
+			!strings.Contains(ready.Message, "AGE-SECRET")
 	})
 	nothing("with a wrong key")
 
-	apply(t, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "keys"}, StringData: map[string]string{"age.agekey": encryptedFile(t, "key.agekey")}})
+	apply(t, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "keys"},
+		StringData: map[string]string{"age.agekey": encryptedFile(t, "key.agekey")},
+	})
 	awaitReady(t, k)
 	if got := string(get(t, db).Data["password"]); got != "correct horse" {
 		t.Errorf("the Secret has %q", got)
@@ -88,7 +97,8 @@ func TestAKustomizationThatContainsItselfCanGo(t *testing.T) {
 		return strings.Replace(strings.Replace(manifest, "%s", name, 1), "%s", path, 1)
 	}
 	fleet(t, ns, map[string]string{
-		"root/self.yaml": declared("root", "root"), "root/other.yaml": declared("other", "other"), "root/a.yaml": settings("a", "one"),
+		"root/self.yaml": declared("root", "root"), "root/other.yaml": declared("other", "other"),
+		"root/a.yaml":     settings("a", "one"),
 		"other/back.yaml": settings("b", "one"),
 	})
 	root, other := kustomization(ns, "root", "root"), kustomization(ns, "other", "other")
@@ -102,19 +112,23 @@ func TestAKustomizationThatContainsItselfCanGo(t *testing.T) {
 	}
 }
 
-// Two Kustomizations on one source keep their order with each revision: that the first is ready with the former one is not enough.
+// Two Kustomizations on one source keep their order with each revision: that the first is ready with the former one is
+// not enough.
 func TestOrderHoldsForEveryRevision(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	fleet(t, ns, map[string]string{"infra/a.yaml": settings("a", "one"), "apps/b.yaml": settings("b", "one")})
 	infra := kustomization(ns, "infra", "infra")
-	apps := kustomization(ns, "apps", "apps", func(s *v1beta1.KustomizationSpec) { s.DependsOn = []v1beta1.DependencyReference{{Name: "infra"}} })
+	apps := kustomization(ns, "apps", "apps", func(s *v1beta1.KustomizationSpec) {
+		s.DependsOn = []v1beta1.DependencyReference{{Name: "infra"}}
+	})
 	apply(t, infra, apps)
 	awaitReady(t, infra)
 	awaitReady(t, apps)
 
 	written := func(name string) uint64 {
-		version, err := strconv.ParseUint(get(t, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name}}).ResourceVersion, 10, 64)
+		version, err := strconv.ParseUint(
+			get(t, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name}}).ResourceVersion, 10, 64)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -155,7 +169,8 @@ func TestForceCreatesAnew(t *testing.T) {
 	apply(t, k)
 	awaitReady(t, k)
 	before := get(t, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}}).UID
-	sha := commit(t, ns, map[string]string{"web.yaml": strings.ReplaceAll(web, "app: one", "app: two"), "a.yaml": settings("a", "two")})
+	sha := commit(t, ns,
+		map[string]string{"web.yaml": strings.ReplaceAll(web, "app: one", "app: two"), "a.yaml": settings("a", "two")})
 	ready := awaitNotReady(t, k, v1beta1.ValidationFailedReason)
 	if !strings.Contains(ready.Message, "spec.selector") || !strings.Contains(ready.Message, "spec.force") {
 		t.Errorf("the message does not say what is refused, and what would help: %s", ready.Message)
@@ -214,13 +229,15 @@ func TestObjectsOfAHelmReleaseAreNotTaken(t *testing.T) {
 	k := kustomization(ns, "apps", "")
 	apply(t, k)
 	says := func(ready metav1.Condition) bool {
-		return ready.Reason == v1beta1.OwnershipConflictReason && strings.Contains(ready.Message, "the Helm release "+ns+"/web") &&
+		return ready.Reason == v1beta1.OwnershipConflictReason &&
+			strings.Contains(ready.Message, "the Helm release "+ns+"/web") &&
 			strings.Contains(ready.Message, "ConfigMap "+ns+"/"+taken.Name)
 	}
 	world.cluster.AwaitReadiness(t, k, "the release is named", says)
 	// One that was exported from the release looks like Helm's, and is refused as well.
-	sha := commit(t, ns, map[string]string{"plain.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: " + taken.Name +
-		"\n  labels: {app.kubernetes.io/managed-by: Helm}\n  annotations: {meta.helm.sh/release-name: web, meta.helm.sh/release-namespace: " + ns + "}\ndata: {value: of Git}\n"})
+	sha := commit(t, ns,
+		map[string]string{"plain.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: " + taken.Name +
+			"\n  labels: {app.kubernetes.io/managed-by: Helm}\n  annotations: {meta.helm.sh/release-name: web, meta.helm.sh/release-namespace: " + ns + "}\ndata: {value: of Git}\n"})
 	world.cluster.AwaitReadiness(t, k, "the release is named", func(ready metav1.Condition) bool {
 		return says(ready) && strings.HasSuffix(get(t, k).Status.LastAttemptedRevision, sha)
 	})
@@ -229,11 +246,13 @@ func TestObjectsOfAHelmReleaseAreNotTaken(t *testing.T) {
 	}
 }
 
-// A cycle that closes only with the last of three Kustomizations is named by all of them, and it ends with a change of one.
+// A cycle that closes only with the last of three Kustomizations is named by all of them, and it ends with a change of
+// one.
 func TestEveryEndNamesTheCycle(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
-	fleet(t, ns, map[string]string{"a/a.yaml": settings("a", "1"), "b/b.yaml": settings("b", "1"), "c/c.yaml": settings("c", "1")})
+	fleet(t, ns,
+		map[string]string{"a/a.yaml": settings("a", "1"), "b/b.yaml": settings("b", "1"), "c/c.yaml": settings("c", "1")})
 	dependingOn := func(name, on string) *v1beta1.Kustomization {
 		return kustomization(ns, name, name, func(s *v1beta1.KustomizationSpec) {
 			s.DependsOn = []v1beta1.DependencyReference{{Name: on}}
@@ -241,7 +260,8 @@ func TestEveryEndNamesTheCycle(t *testing.T) {
 	}
 	all := []*v1beta1.Kustomization{dependingOn("a", "b"), dependingOn("b", "c"), dependingOn("c", "a")}
 	apply(t, all[0])
-	if ready := awaitNotReady(t, all[0], v1beta1.DependencyNotReadyReason); !strings.Contains(ready.Message, "b (not found)") {
+	if ready := awaitNotReady(t, all[0], v1beta1.DependencyNotReadyReason); !strings.Contains(ready.Message,
+		"b (not found)") {
 		t.Errorf("the message does not name what is missing: %s", ready.Message)
 	}
 	apply(t, all[1], all[2])

@@ -39,7 +39,8 @@ func gearOf(ns, version, spec string) string {
 func liveGear(t *testing.T, ns, version string) *unstructured.Unstructured {
 	t.Helper()
 	return get(t, &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": ns + ".example.com/" + version, "kind": "Gear", "metadata": map[string]any{"namespace": ns, "name": "one"},
+		"apiVersion": ns + ".example.com/" + version, "kind": "Gear",
+		"metadata": map[string]any{"namespace": ns, "name": "one"},
 	}})
 }
 
@@ -58,7 +59,8 @@ func TestADefinitionGrowsWithItsObjects(t *testing.T) {
 			"width: {type: integer}, holes: {type: integer, default: 4}}}}}}}\n"
 	)
 	fleet(t, ns, map[string]string{
-		"crd.yaml": gearDefinition(ns, first, ""), "gear.yaml": gearOf(ns, "v1", "{teeth: 12}"), "a.yaml": settings("a", "one"),
+		"crd.yaml": gearDefinition(ns, first, ""), "gear.yaml": gearOf(ns, "v1", "{teeth: 12}"),
+		"a.yaml": settings("a", "one"),
 	})
 	k := kustomization(ns, "apps", "")
 	apply(t, k)

@@ -27,7 +27,9 @@ func fleet(t *testing.T, ns string, files map[string]string) {
 	commit(t, ns, files)
 	apply(t, &v1beta1.GitRepository{
 		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "fleet"},
-		Spec:       v1beta1.GitRepositorySpec{URL: url, Reference: &v1beta1.GitRepositoryRef{Branch: "main"}, Interval: often},
+		Spec: v1beta1.GitRepositorySpec{
+			URL: url, Reference: &v1beta1.GitRepositoryRef{Branch: "main"}, Interval: often,
+		},
 	})
 }
 
@@ -103,11 +105,17 @@ func TestTheClusterFollowsGit(t *testing.T) {
 func TestObjectsOfAKustomizationAreRepaired(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
-	fleet(t, ns, map[string]string{"a.yaml": settings("a", "one"), "b.yaml": strings.Replace(settings("b", "one"), "name: b", "name: b, annotations: {fairlead.dev/drift: ignore}", 1)})
+	fleet(t, ns,
+		map[string]string{
+			"a.yaml": settings("a", "one"),
+			"b.yaml": strings.Replace(settings("b", "one"), "name: b", "name: b, annotations: {fairlead.dev/drift: ignore}", 1),
+		})
 	k := kustomization(ns, "apps", "")
 	apply(t, k)
 	awaitReady(t, k)
-	until(t, "health is reported", func() bool { return condition(t, k, v1beta1.HealthyCondition).Status == metav1.ConditionTrue })
+	until(t, "health is reported", func() bool {
+		return condition(t, k, v1beta1.HealthyCondition).Status == metav1.ConditionTrue
+	})
 	for _, name := range []string{"a", "b"} {
 		edited := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name}}
 		patch := client.RawPatch(types.MergePatchType, []byte(`{"data":{"value":"by hand"}}`))
@@ -118,7 +126,8 @@ func TestObjectsOfAKustomizationAreRepaired(t *testing.T) {
 	until(t, "the edit is undone", func() bool { return holds(t, ns, "a", "one") })
 	until(t, "it is told what was corrected", func() bool {
 		is := condition(t, k, v1beta1.DriftedCondition)
-		return is.Status == metav1.ConditionFalse && strings.Contains(is.Message, "ConfigMap "+ns+"/a (.data.value changed by kubectl-edit)")
+		return is.Status == metav1.ConditionFalse &&
+			strings.Contains(is.Message, "ConfigMap "+ns+"/a (.data.value changed by kubectl-edit)")
 	})
 	if !holds(t, ns, "b", "by hand") {
 		t.Error("an object was corrected that is left out of drift detection")
@@ -146,16 +155,21 @@ spec:
 `, "$NS", ns)
 	}
 	widget := func(ns, spec string) string {
-		return fmt.Sprintf("apiVersion: %s.example.com/v1\nkind: Widget\nmetadata: {name: w, namespace: %s-new}\nspec: %s\n", ns, ns, spec)
+		return fmt.Sprintf("apiVersion: %s.example.com/v1\nkind: Widget\nmetadata: {name: w, namespace: %s-new}\nspec: %s\n",
+			ns, ns, spec)
 	}
 	for name, test := range map[string]struct {
 		files  func(ns string) map[string]string
 		reason string
 		want   []string
 	}{
-		"syntax": {func(string) map[string]string { return map[string]string{"bad.yaml": "kind: [\n"} }, v1beta1.BuildFailedReason, []string{"bad.yaml, line", "it is not YAML"}},
+		"syntax": {func(string) map[string]string {
+			return map[string]string{"bad.yaml": "kind: [\n"}
+		}, v1beta1.BuildFailedReason, []string{"bad.yaml, line", "it is not YAML"}},
 		"field": {func(string) map[string]string {
-			return map[string]string{"bad.yaml": "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: bad}\nspec: {replicas: many}\n"}
+			return map[string]string{
+				"bad.yaml": "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: bad}\nspec: {replicas: many}\n",
+			}
 		}, v1beta1.ValidationFailedReason, []string{"Deployment", "bad.yaml", "the API server would refuse 1 of 2 objects"}},
 		"unknown-field": {func(string) map[string]string {
 			return map[string]string{"bad.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: bad}\nspec: {prots: []}\n"}
@@ -164,15 +178,24 @@ spec:
 			return map[string]string{"bad.yaml": "apiVersion: nobody.example.com/v1\nkind: Gadget\nmetadata: {name: bad}\n"}
 		}, v1beta1.KindUnknownReason, []string{"the cluster does not know the kind Gadget"}},
 		"namespace": {func(string) map[string]string {
-			return map[string]string{"bad.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: bad, namespace: nobody-made-this}\n"}
+			return map[string]string{
+				"bad.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: bad, namespace: nobody-made-this}\n",
+			}
 		}, v1beta1.ValidationFailedReason, []string{`namespaces "nobody-made-this" not found`}},
 		"in-a-new-namespace": {func(ns string) map[string]string {
 			return map[string]string{"ns.yaml": "apiVersion: v1\nkind: Namespace\nmetadata: {name: " + ns + "-new}\n",
 				"bad.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: bad, namespace: " + ns + "-new}\nspec: {prots: []}\n"}
 		}, v1beta1.ValidationFailedReason, []string{"bad.yaml", "prots"}},
 		"of-a-new-kind": {func(ns string) map[string]string {
-			return map[string]string{"ns.yaml": "apiVersion: v1\nkind: Namespace\nmetadata: {name: " + ns + "-new}\n", "crd.yaml": widgets(ns), "bad.yaml": widget(ns, "{size: big, color: red}")}
-		}, v1beta1.ValidationFailedReason, []string{"bad.yaml", "spec.size: Invalid value", "must be of type integer", "spec.color: Forbidden: the kind has no such field"}},
+			return map[string]string{
+				"ns.yaml": "apiVersion: v1\nkind: Namespace\nmetadata: {name: " + ns + "-new}\n", "crd.yaml": widgets(ns),
+				"bad.yaml": widget(ns, "{size: big, color: red}"),
+			}
+		}, v1beta1.ValidationFailedReason,
+			[]string{
+				"bad.yaml", "spec.size: Invalid value", "must be of type integer",
+				"spec.color: Forbidden: the kind has no such field",
+			}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -212,11 +235,14 @@ spec:
   versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {teeth: {type: integer}}}}}}}]
 `, "$NS", ns)
 	gear := func(name string) string {
-		return fmt.Sprintf("apiVersion: %s.example.com/v1\nkind: Gear\nmetadata: {name: %s, namespace: %s-gears}\nspec: {teeth: 12}\n", ns, name, ns)
+		return fmt.Sprintf(
+			"apiVersion: %s.example.com/v1\nkind: Gear\nmetadata: {name: %s, namespace: %s-gears}\nspec: {teeth: 12}\n", ns,
+			name, ns)
 	}
 	fleet(t, ns, map[string]string{
 		"late/gear.yaml": strings.ReplaceAll(gear("late"), ns+"-gears", ns),
-		"all/crd.yaml":   definition, "all/gear.yaml": gear("own"), "all/ns.yaml": "apiVersion: v1\nkind: Namespace\nmetadata: {name: " + ns + "-gears}\n",
+		"all/crd.yaml":   definition, "all/gear.yaml": gear("own"),
+		"all/ns.yaml": "apiVersion: v1\nkind: Namespace\nmetadata: {name: " + ns + "-gears}\n",
 	})
 	slow := func(s *v1beta1.KustomizationSpec) { s.RetryInterval = &metav1.Duration{Duration: time.Hour} }
 	late, all := kustomization(ns, "late", "late", slow), kustomization(ns, "all", "all")
@@ -231,7 +257,12 @@ spec:
 	apply(t, foreign)
 	sha := commit(t, ns, map[string]string{"all/ns.yaml": "", "all/gear.yaml": ""})
 	awaitApplied(t, all, sha)
-	own := &unstructured.Unstructured{Object: map[string]any{"apiVersion": ns + ".example.com/v1", "kind": "Gear", "metadata": map[string]any{"namespace": ns + "-gears", "name": "own"}}}
+	own := &unstructured.Unstructured{
+		Object: map[string]any{
+			"apiVersion": ns + ".example.com/v1", "kind": "Gear",
+			"metadata": map[string]any{"namespace": ns + "-gears", "name": "own"},
+		},
+	}
 	if exists(t, own) || !exists(t, foreign) {
 		t.Error("an object that holds nothing was kept, or one of another client's was deleted")
 	}
@@ -245,15 +276,18 @@ func TestWhatIsNotDeletedOrTaken(t *testing.T) {
 	ns := namespace(t)
 	fleet(t, ns, map[string]string{
 		"one/a.yaml": settings("a", "one"), "two/a.yaml": settings("a", "two"), "two/b.yaml": settings("b", "two"),
-		"three/c.yaml": strings.Replace(settings("c", "three"), "name: c", "name: c, annotations: {fairlead.dev/prune: disabled}", 1), "three/d.yaml": settings("d", "three"),
+		"three/c.yaml": strings.Replace(settings("c", "three"), "name: c",
+			"name: c, annotations: {fairlead.dev/prune: disabled}", 1), "three/d.yaml": settings("d", "three"),
 	})
-	one, two, three := kustomization(ns, "one", "one"), kustomization(ns, "two", "two"), kustomization(ns, "three", "three")
+	one, two, three := kustomization(ns, "one", "one"), kustomization(ns, "two", "two"), kustomization(ns, "three",
+		"three")
 	apply(t, one, three)
 	awaitReady(t, one)
 	awaitReady(t, three)
 	apply(t, two)
 	ready := awaitNotReady(t, two, v1beta1.OwnershipConflictReason)
-	if !strings.Contains(ready.Message, "Kustomization "+ns+"/one") || !strings.Contains(ready.Message, "ConfigMap "+ns+"/a") {
+	if !strings.Contains(ready.Message, "Kustomization "+ns+"/one") ||
+		!strings.Contains(ready.Message, "ConfigMap "+ns+"/a") {
 		t.Errorf("the message does not name object and owner: %s", ready.Message)
 	}
 	if !holds(t, ns, "b", "") || !holds(t, ns, "a", "one") {
@@ -285,14 +319,20 @@ func TestOrderAndVariables(t *testing.T) {
 	deployment := "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  replicas: ${replicas}\n  selector: {matchLabels: {app: web}}\n" +
 		"  template:\n    metadata: {labels: {app: web}, annotations: {sim.fairlead.dev/ready: \"false\"}}\n    spec: {containers: [{name: web, image: example.com/web}]}\n"
 	fleet(t, ns, map[string]string{"infra/web.yaml": deployment, "apps/a.yaml": settings("a", "${word}, ${secret}")})
-	apply(t, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "vars"}, StringData: map[string]string{"secret": "hunter2-hunter2"}})
+	apply(t, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "vars"},
+		StringData: map[string]string{"secret": "hunter2-hunter2"},
+	})
 	infra := kustomization(ns, "infra", "infra", func(s *v1beta1.KustomizationSpec) {
 		s.Wait = true
 		s.PostBuild = &v1beta1.PostBuild{Substitute: map[string]string{"replicas": "1"}}
 	})
 	apps := kustomization(ns, "apps", "apps", func(s *v1beta1.KustomizationSpec) {
 		s.DependsOn = []v1beta1.DependencyReference{{Name: "infra"}}
-		s.PostBuild = &v1beta1.PostBuild{Substitute: map[string]string{"word": "hello"}, SubstituteFrom: []v1beta1.SubstituteReference{{Kind: "Secret", Name: "vars"}}}
+		s.PostBuild = &v1beta1.PostBuild{
+			Substitute:     map[string]string{"word": "hello"},
+			SubstituteFrom: []v1beta1.SubstituteReference{{Kind: "Secret", Name: "vars"}},
+		}
 	})
 	apply(t, apps, infra)
 	until(t, "the Deployment is waited for", func() bool {
@@ -322,15 +362,23 @@ func TestATenantDoesWhatItMay(t *testing.T) {
 	fleet(t, ns, map[string]string{"a.yaml": settings("a", "one")})
 	apply(t, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "tenant"}},
 		&rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "tenant"}, Rules: []rbacv1.PolicyRule{{
-			APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"get", "list", "watch", "create", "patch", "delete"}}}},
-		&rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "tenant"}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "tenant"},
+			APIGroups: []string{""}, Resources: []string{"configmaps"},
+			Verbs: []string{"get", "list", "watch", "create", "patch", "delete"}}}},
+		&rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "tenant"},
+			RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "tenant"},
 			Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: ns, Name: "tenant"}}})
 	k := kustomization(ns, "apps", "", func(s *v1beta1.KustomizationSpec) { s.ServiceAccountName = "tenant" })
 	apply(t, k)
 	awaitReady(t, k)
-	commit(t, ns, map[string]string{"a.yaml": settings("a", "two"), "role.yaml": "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: " + ns + "}\nrules: [{apiGroups: [\"*\"], resources: [\"*\"], verbs: [\"*\"]}]\n"})
+	commit(t, ns,
+		map[string]string{
+			"a.yaml": settings("a", "two"),
+			"role.yaml": "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: " + ns +
+				"}\nrules: [{apiGroups: [\"*\"], resources: [\"*\"], verbs: [\"*\"]}]\n",
+		})
 	ready := awaitNotReady(t, k, v1beta1.AccessDeniedReason)
-	if !strings.Contains(ready.Message, "system:serviceaccount:"+ns+":tenant") || !strings.Contains(ready.Message, "clusterroles") {
+	if !strings.Contains(ready.Message, "system:serviceaccount:"+ns+":tenant") ||
+		!strings.Contains(ready.Message, "clusterroles") {
 		t.Errorf("the message does not say who may not do what: %s", ready.Message)
 	}
 	if !holds(t, ns, "a", "one") {

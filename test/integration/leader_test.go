@@ -26,7 +26,8 @@ func TestAPausedLeaderEnds(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	leader, err := env.StartController(t.Context(), world.cluster, t.TempDir(), "--leader-elect", "--leader-elect-namespace", ns,
+	leader, err := env.StartController(t.Context(), world.cluster, t.TempDir(), "--leader-elect",
+		"--leader-elect-namespace", ns,
 		"--lease-duration", "4s", "--renew-deadline", "3s", "--retry-period", "1s")
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +53,8 @@ func TestAPausedLeaderEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, "it ends", func() bool { return leader.Failed() != nil })
-	if log, err := os.ReadFile(leader.Log); err != nil || !strings.Contains(string(log), "lost the lease "+ns+"/fairlead") {
+	if log, err := os.ReadFile(leader.Log); err != nil ||
+		!strings.Contains(string(log), "lost the lease "+ns+"/fairlead") {
 		t.Errorf("the log does not say why: %v\n%s", err, log)
 	}
 	if got := recordStatuses(t, ns, "web"); got != "deployed" {

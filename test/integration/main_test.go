@@ -1,8 +1,8 @@
 // Package integration tests Fairlead as a whole: the real binary against a real Kubernetes control plane, a real OCI
 // registry, a real Git server, a real server of buckets and a real chart repository, all on the loopback address.
 //
-// One controller with a single worker serves every test, so each of them shows, by the way, that nothing holds the worker.
-// Tests keep to namespaces of their own. Those that stop the controller are not parallel.
+// One controller with a single worker serves every test, so each of them shows, by the way, that nothing holds the
+// worker. Tests keep to namespaces of their own. Those that stop the controller are not parallel.
 package integration
 
 import (
@@ -66,7 +66,8 @@ func startUpstream() (err error) {
 	if world.registry, err = servers.Registry(filepath.Join(world.dir, "registry"), servers.Options{}); err != nil {
 		return err
 	}
-	world.private, err = servers.Registry(filepath.Join(world.dir, "private"), servers.Options{Username: user, Password: password})
+	world.private, err = servers.Registry(filepath.Join(world.dir, "private"),
+		servers.Options{Username: user, Password: password})
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,8 @@ func TestOrphanPropagation(t *testing.T) {
 	}
 	sets, pods := &appsv1.ReplicaSetList{}, &corev1.PodList{}
 	for _, list := range []client.ObjectList{sets, pods} {
-		if err := world.cluster.Client.List(t.Context(), list, client.InNamespace(ns), client.MatchingLabels{"app": "web"}); err != nil {
+		if err := world.cluster.Client.List(t.Context(), list, client.InNamespace(ns),
+			client.MatchingLabels{"app": "web"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -118,7 +119,8 @@ func TestMoves(t *testing.T) {
 			t.Errorf("%s: the former Deployment is still there", name)
 		}
 		latest := hr.Status.Latest()
-		if latest.Name != test.release || latest.Namespace != test.namespace || hr.Status.StorageNamespace != test.recordsIn || latest.Version != 1 {
+		if latest.Name != test.release || latest.Namespace != test.namespace ||
+			hr.Status.StorageNamespace != test.recordsIn || latest.Version != 1 {
 			t.Errorf("%s: it is at %+v, its records in %s", name, latest, hr.Status.StorageNamespace)
 		}
 		if !exists(t, &appsv1.Deployment{ObjectMeta: named(test.namespace, test.release)}) {
@@ -128,7 +130,8 @@ func TestMoves(t *testing.T) {
 			t.Errorf("%s: there is no record in %s", name, test.recordsIn)
 		}
 		removed(t, hr)
-		if exists(t, &appsv1.Deployment{ObjectMeta: named(test.namespace, test.release)}) || exists(t, recordOf(test.recordsIn, test.release+".v1")) {
+		if exists(t, &appsv1.Deployment{ObjectMeta: named(test.namespace, test.release)}) ||
+			exists(t, recordOf(test.recordsIn, test.release+".v1")) {
 			t.Errorf("%s: something is left after the deletion", name)
 		}
 	}

@@ -181,7 +181,8 @@ func TestTheVerifiedRecordIsKept(t *testing.T) {
 	apply(t, withValues(hr, `{"message":"bad","unready":true}`))
 	until(t, "four upgrades have failed", func() bool { return get(t, hr).Status.UpgradeFailures >= 4 })
 	if !exists(t, recordOf(ns, "web.v1")) || hr.Status.LastVerified == nil || hr.Status.LastVerified.Revision != 1 {
-		t.Fatalf("the good revision is lost: last verified is %v, the records are %s", hr.Status.LastVerified, revisions(t, ns, "web"))
+		t.Fatalf("the good revision is lost: last verified is %v, the records are %s", hr.Status.LastVerified,
+			revisions(t, ns, "web"))
 	}
 	// The good one, which is still deployed, and the newest; one more is being made.
 	if all := strings.Fields(revisions(t, ns, "web")); len(all) > 3 || all[0] != "1:deployed" {
@@ -222,14 +223,16 @@ func TestMetadataOfHooks(t *testing.T) {
 		wantRevisions(t, hr, "1:superseded 2:superseded 3:deployed")
 		for name, want := range map[string]bool{strategy: true, strategy + "-hook": hooked} {
 			object := get(t, &corev1.ConfigMap{ObjectMeta: named(ns, name)})
-			if labelled, patched := object.Labels["team"] == "blue", object.Annotations["patched"] == "yes"; labelled != want || patched != want {
+			if labelled, patched := object.Labels["team"] == "blue", object.Annotations["patched"] == "yes"; labelled != want ||
+				patched != want {
 				t.Errorf("%s: labels %v and annotations %v; changed it is to be: %v", name, object.Labels, object.Annotations, want)
 			}
 		}
 	}
 }
 
-// One request to force is one upgrade of what has not changed; one to reset is another attempt of what has failed permanently.
+// One request to force is one upgrade of what has not changed; one to reset is another attempt of what has failed
+// permanently.
 func TestForceAndReset(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
@@ -260,11 +263,13 @@ func TestForceAndReset(t *testing.T) {
 	until(t, "it has failed permanently again", stalled)
 	wantRevisions(t, hr, "1:superseded 2:superseded 3:deployed 4:failed 5:failed")
 	if hr.Status.LastHandledResetAt == "" || hr.Status.UpgradeFailures != 1 {
-		t.Errorf("the reset that was handled is %q, %d upgrades have failed", hr.Status.LastHandledResetAt, hr.Status.UpgradeFailures)
+		t.Errorf("the reset that was handled is %q, %d upgrades have failed", hr.Status.LastHandledResetAt,
+			hr.Status.UpgradeFailures)
 	}
 }
 
-// What a person does to a release with the helm command is noticed immediately, and one upgrade brings back what is declared.
+// What a person does to a release with the helm command is noticed immediately, and one upgrade brings back what is
+// declared.
 func TestAHumanChangesARelease(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)

@@ -31,7 +31,8 @@ func awaitRefused(t *testing.T, hr, owner *v1beta1.HelmRelease) {
 	if strings.Contains(ready.Message, "HelmRelease "+owner.Namespace+"/") {
 		t.Errorf("an object of another namespace is named: %s", ready.Message)
 	}
-	if stalled := condition(t, hr, v1beta1.StalledCondition); stalled.Status != metav1.ConditionTrue || stalled.Reason != v1beta1.OwnedByOtherReason {
+	if stalled := condition(t, hr, v1beta1.StalledCondition); stalled.Status != metav1.ConditionTrue ||
+		stalled.Reason != v1beta1.OwnedByOtherReason {
 		t.Errorf("it is not stalled: %+v", stalled)
 	}
 	if status := get(t, hr).Status; status.Latest() != nil || status.Inventory != nil {
@@ -63,7 +64,8 @@ func TestASecondHelmReleaseIsRefused(t *testing.T) {
 		t.Error("the owner is not Ready any more")
 	}
 
-	mustRun(t, "kubectl", "patch", "hr/"+owner.Name, "-n", ns, "--type=merge", "-p", `{"spec":{"deletionPolicy":"Orphan"}}`)
+	mustRun(t, "kubectl", "patch", "hr/"+owner.Name, "-n", ns, "--type=merge", "-p",
+		`{"spec":{"deletionPolicy":"Orphan"}}`)
 	removed(t, owner)
 	awaitReady(t, hr)
 	wantRevisions(t, owner, "1:superseded 2:deployed")
@@ -84,7 +86,8 @@ func TestAHelmReleaseThatIsCreatedAgainKeepsItsRelease(t *testing.T) {
 	apply(t, hr)
 	awaitReady(t, hr)
 	first := hr.UID
-	if owner := get(t, recordOf(ns, "web.v1")).Annotations[storage.OwnerAnnotation]; !strings.Contains(owner, string(first)) {
+	if owner := get(t, recordOf(ns, "web.v1")).Annotations[storage.OwnerAnnotation]; !strings.Contains(owner,
+		string(first)) {
 		t.Errorf("the record names %s as its owner", owner)
 	}
 	removed(t, hr)
@@ -94,7 +97,8 @@ func TestAHelmReleaseThatIsCreatedAgainKeepsItsRelease(t *testing.T) {
 	apply(t, again)
 	awaitReady(t, again)
 	wantRevisions(t, again, "1:deployed")
-	if owner := get(t, recordOf(ns, "web.v1")).Annotations[storage.OwnerAnnotation]; !strings.Contains(owner, string(again.UID)) {
+	if owner := get(t, recordOf(ns, "web.v1")).Annotations[storage.OwnerAnnotation]; !strings.Contains(owner,
+		string(again.UID)) {
 		t.Errorf("the record still names %s as its owner", owner)
 	}
 	if get(t, again).Status.Inventory == nil {

@@ -210,8 +210,9 @@ func TestAnApprovalWithoutTheRight(t *testing.T) {
 	})
 	digest := p.publish("1.0.0")
 	p.await("dev - AwaitingApproval")
-	content := fmt.Sprintf("apiVersion: fairlead.dev/v1beta1\nkind: PromotionApproval\nmetadata: {namespace: %s, name: a}\n"+
-		"spec: {pipeline: web, stage: dev, digest: %q, user: mallory}\n", p.ns, digest)
+	content := fmt.Sprintf(
+		"apiVersion: fairlead.dev/v1beta1\nkind: PromotionApproval\nmetadata: {namespace: %s, name: a}\n"+
+			"spec: {pipeline: web, stage: dev, digest: %q, user: mallory}\n", p.ns, digest)
 	file := filepath.Join(t.TempDir(), "approval.yaml")
 	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 		t.Fatal(err)

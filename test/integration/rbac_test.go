@@ -17,8 +17,8 @@ import (
 	"fairlead.dev/fairlead/test/env"
 )
 
-// With the generated role alone, the controller does everything but change what releases are made of; it says what it lacks,
-// and continues once it has it.
+// With the generated role alone, the controller does everything but change what releases are made of; it says what it
+// lacks, and continues once it has it.
 func TestTheGeneratedRoleIsEnough(t *testing.T) {
 	ns := namespace(t)
 	if err := world.controller.Stop(); err != nil {

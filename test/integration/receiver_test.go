@@ -25,7 +25,8 @@ func receiver(ns, kind string, resources ...v1beta1.ReceiverResource) *v1beta1.R
 // call calls a receiver and returns the status of the answer.
 func call(t *testing.T, path, body string, header ...string) int {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, world.controller.Hooks+path, strings.NewReader(body))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, world.controller.Hooks+path,
+		strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,14 +52,17 @@ func TestAPushIsToldByACall(t *testing.T) {
 		t.Fatal(err)
 	}
 	first := commit(t, ns, map[string]string{"a.yaml": settings("a", "one")})
-	repository := &v1beta1.GitRepository{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "fleet", Labels: map[string]string{"hook": "yes"}},
-		Spec: v1beta1.GitRepositorySpec{URL: url, Reference: &v1beta1.GitRepositoryRef{Branch: "main"}, Interval: rarely}}
+	repository := &v1beta1.GitRepository{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "fleet", Labels: map[string]string{"hook": "yes"}},
+		Spec:       v1beta1.GitRepositorySpec{URL: url, Reference: &v1beta1.GitRepositoryRef{Branch: "main"}, Interval: rarely}}
 	k := kustomization(ns, "apps", "")
-	hub := receiver(ns, v1beta1.ReceiverGitHub, v1beta1.ReceiverResource{Kind: v1beta1.GitRepositoryKind, Name: "*", MatchLabels: map[string]string{"hook": "yes"}})
+	hub := receiver(ns, v1beta1.ReceiverGitHub,
+		v1beta1.ReceiverResource{Kind: v1beta1.GitRepositoryKind, Name: "*", MatchLabels: map[string]string{"hook": "yes"}})
 	hub.Spec.Events = []string{"push"}
 	apply(t, repository, k, hub)
 	awaitApplied(t, k, first)
-	if ready := awaitNotReady(t, hub, v1beta1.AuthenticationFailedReason); !strings.Contains(ready.Message, "Secret "+ns+"/hook") {
+	if ready := awaitNotReady(t, hub, v1beta1.AuthenticationFailedReason); !strings.Contains(ready.Message,
+		"Secret "+ns+"/hook") {
 		t.Errorf("the message does not say what is missing: %s", ready.Message)
 	}
 	token := []byte("a-token-that-nobody-guesses")
@@ -71,7 +75,8 @@ func TestAPushIsToldByACall(t *testing.T) {
 	mac := hmac.New(sha256.New, token)
 	mac.Write([]byte("{}"))
 	signature := "sha256=" + hex.EncodeToString(mac.Sum(nil))
-	if got := call(t, path, "{}", "X-Hub-Signature-256", "sha256=00", "X-GitHub-Event", "push"); got != http.StatusNotFound {
+	if got := call(t, path, "{}", "X-Hub-Signature-256", "sha256=00", "X-GitHub-Event",
+		"push"); got != http.StatusNotFound {
 		t.Errorf("a wrong signature is answered with %d", got)
 	}
 	if got := call(t, path, "{}", "X-Hub-Signature-256", signature, "X-GitHub-Event", "issues"); got != http.StatusOK {
@@ -102,11 +107,14 @@ func TestANewVersionIsToldByTheRegistry(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	push(t, world.registry, ns, "sample", "1.0.0")
-	repository := ociRepository(ns, "oci://"+world.registry.Host()+"/"+ns+"/sample", &v1beta1.OCIRepositoryRef{SemVer: "*"})
+	repository := ociRepository(ns, "oci://"+world.registry.Host()+"/"+ns+"/sample",
+		&v1beta1.OCIRepositoryRef{SemVer: "*"})
 	repository.Spec.Interval = rarely
 	hr := chartRef(ns, "web", v1beta1.OCIRepositoryKind, "sample")
-	registry := receiver(ns, v1beta1.ReceiverRegistry, v1beta1.ReceiverResource{Kind: v1beta1.OCIRepositoryKind, Name: "sample"})
-	apply(t, secretWith(ns, "hook", map[string][]byte{"token": []byte("a-token-that-nobody-guesses")}), repository, hr, registry)
+	registry := receiver(ns, v1beta1.ReceiverRegistry,
+		v1beta1.ReceiverResource{Kind: v1beta1.OCIRepositoryKind, Name: "sample"})
+	apply(t, secretWith(ns, "hook", map[string][]byte{"token": []byte("a-token-that-nobody-guesses")}), repository, hr,
+		registry)
 	awaitVersion(t, hr, "1.0.0")
 	awaitReady(t, registry)
 	push(t, world.registry, ns, "sample", "1.1.0")
@@ -132,11 +140,13 @@ func TestReceiversThatCannotBe(t *testing.T) {
 	ns := namespace(t)
 	all := receiver(ns, v1beta1.ReceiverGeneric, v1beta1.ReceiverResource{Kind: v1beta1.GitRepositoryKind, Name: "*"})
 	apply(t, secretWith(ns, "hook", map[string][]byte{"token": []byte("short")}), all)
-	if ready := awaitNotReady(t, all, v1beta1.InvalidReferenceReason); !strings.Contains(ready.Message, "spec.resources[0]") {
+	if ready := awaitNotReady(t, all, v1beta1.InvalidReferenceReason); !strings.Contains(ready.Message,
+		"spec.resources[0]") {
 		t.Errorf("message %s", ready.Message)
 	}
 	change(t, get(t, all), func(r *v1beta1.Receiver) { r.Spec.Resources[0].Name = "fleet" })
-	if ready := awaitNotReady(t, get(t, all), v1beta1.AuthenticationFailedReason); !strings.Contains(ready.Message, "at least 16 characters") || strings.Contains(ready.Message, "short") {
+	if ready := awaitNotReady(t, get(t, all), v1beta1.AuthenticationFailedReason); !strings.Contains(ready.Message,
+		"at least 16 characters") || strings.Contains(ready.Message, "short") {
 		t.Errorf("message %s", ready.Message)
 	}
 }

@@ -23,7 +23,8 @@ func TestTheHelmCommandReadsOurRecords(t *testing.T) {
 	}
 	reader := storage.Reader{Secrets: clients.CoreV1().Secrets(ns), As: "test"}
 	driver := storage.NewStore(nil, time.Now).Driver(t.Context(), reader,
-		storage.Key{StorageNamespace: ns, Name: "web", Namespace: ns}, storage.Note{ChartDigest: "sha256:1", RenderDigest: "r"})
+		storage.Key{StorageNamespace: ns, Name: "web", Namespace: ns},
+		storage.Note{ChartDigest: "sha256:1", RenderDigest: "r"})
 	for name, rel := range map[string]*helm.Release{
 		"sh.helm.release.v1.web.v1": storedRelease(ns, 1, helm.StatusSuperseded),
 		"sh.helm.release.v1.web.v2": storedRelease(ns, 2, helm.StatusDeployed),
@@ -37,7 +38,10 @@ func TestTheHelmCommandReadsOurRecords(t *testing.T) {
 		want []string
 	}{
 		{args: []string{"history", "web"}, want: []string{"superseded", "deployed", "web-1.0.0", "as told"}},
-		{args: []string{"get", "all", "web"}, want: []string{"kind: ConfigMap", "name: migrate", "replicas: 2", "list:", "open the door"}},
+		{
+			args: []string{"get", "all", "web"},
+			want: []string{"kind: ConfigMap", "name: migrate", "replicas: 2", "list:", "open the door"},
+		},
 		{args: []string{"list"}, want: []string{"web", "9.9"}},
 	} {
 		out := mustRun(t, "helm", append(tt.args, "--namespace", ns)...)
@@ -53,9 +57,12 @@ func TestTheHelmCommandReadsOurRecords(t *testing.T) {
 func storedRelease(ns string, version int, status helm.Status) *helm.Release {
 	at := helmtime.Now()
 	return &helm.Release{
-		Name: "web", Namespace: ns, Version: version, Manifest: "kind: ConfigMap\n", Labels: map[string]string{"team": "shop"},
+		Name: "web", Namespace: ns, Version: version, Manifest: "kind: ConfigMap\n",
+		Labels: map[string]string{"team": "shop"},
 		Config: map[string]any{"replicas": float64(2)},
-		Info:   &helm.Info{Status: status, Description: "as told", Notes: "open the door", FirstDeployed: at, LastDeployed: at},
+		Info: &helm.Info{
+			Status: status, Description: "as told", Notes: "open the door", FirstDeployed: at, LastDeployed: at,
+		},
 		Hooks: []*helm.Hook{{
 			Name: "migrate", Kind: "Job", Path: "templates/hook.yaml", Events: []helm.HookEvent{helm.HookPreInstall},
 			Manifest: "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: migrate\n",

@@ -15,8 +15,8 @@ import (
 	"fairlead.dev/fairlead/test/servers"
 )
 
-// others are releases that do well, so that the few that tests break on purpose are no outage of the cluster: then nothing would be
-// rolled back.
+// others are releases that do well, so that the few that tests break on purpose are no outage of the cluster: then
+// nothing would be rolled back.
 var others sync.Once
 
 func amongOthers(t *testing.T) {
@@ -35,7 +35,9 @@ func amongOthers(t *testing.T) {
 }
 
 // served is a chart with one pod, in a repository of the test's own.
-func served(t *testing.T, change ...func(*v1beta1.HelmRelease)) (ns string, charts *servers.Charts, hr *v1beta1.HelmRelease) {
+func served(
+	t *testing.T, change ...func(*v1beta1.HelmRelease),
+) (ns string, charts *servers.Charts, hr *v1beta1.HelmRelease) {
 	t.Helper()
 	amongOthers(t)
 	ns = namespace(t)
@@ -64,7 +66,8 @@ func bakes(length time.Duration) func(*v1beta1.HelmRelease) {
 func annotatePods(t *testing.T, ns, annotation, value string) {
 	t.Helper()
 	pods := &corev1.PodList{}
-	if err := world.cluster.Client.List(t.Context(), pods, client.InNamespace(ns), client.MatchingLabels{"app": "web"}); err != nil {
+	if err := world.cluster.Client.List(t.Context(), pods, client.InNamespace(ns),
+		client.MatchingLabels{"app": "web"}); err != nil {
 		t.Fatal(err)
 	}
 	for i := range pods.Items {
@@ -78,7 +81,8 @@ func awaitVerified(t *testing.T, hr *v1beta1.HelmRelease) {
 	t.Helper()
 	until(t, "the newest revision is verified", func() bool {
 		verified := get(t, hr).Status.LastVerified
-		return verified != nil && verified.Revision == hr.Status.Latest().Version && condition(t, hr, v1beta1.VerifiedCondition).Status == metav1.ConditionTrue
+		return verified != nil && verified.Revision == hr.Status.Latest().Version &&
+			condition(t, hr, v1beta1.VerifiedCondition).Status == metav1.ConditionTrue
 	})
 }
 
@@ -100,13 +104,17 @@ func TestARevisionThatDoesNotStayHealthyIsRolledBack(t *testing.T) {
 	awaitVersion(t, hr, "1.1.0")
 	annotatePods(t, ns, simReady, "false")
 	until(t, "the release is rolled back", func() bool { return revisionOf(t, hr) == "3 1.0.0" })
-	says(t, awaitNotReady(t, hr, v1beta1.RollbackSucceededReason).Message, "sample 1.1.0 did not stay healthy", "Deployment "+ns+"/web", "revision 3 runs sample 1.0.0")
+	says(t, awaitNotReady(t, hr, v1beta1.RollbackSucceededReason).Message, "sample 1.1.0 did not stay healthy",
+		"Deployment "+ns+"/web", "revision 3 runs sample 1.0.0")
 	found := get(t, hr).Status
-	if len(found.KnownBad) != 1 || found.KnownBad[0].ChartVersion != "1.1.0" || len(found.Rollbacks) != 1 || found.LastFailure == nil ||
+	if len(found.KnownBad) != 1 || found.KnownBad[0].ChartVersion != "1.1.0" || len(found.Rollbacks) != 1 ||
+		found.LastFailure == nil ||
 		found.LastFailure.Class != v1beta1.FailureDegraded || found.LastVerified.Revision != 1 {
-		t.Errorf("known bad %+v, rollbacks %+v, failure %+v, verified %+v", found.KnownBad, found.Rollbacks, found.LastFailure, found.LastVerified)
+		t.Errorf("known bad %+v, rollbacks %+v, failure %+v, verified %+v", found.KnownBad, found.Rollbacks,
+			found.LastFailure, found.LastVerified)
 	}
-	if verified := condition(t, hr, v1beta1.VerifiedCondition); verified.Status != metav1.ConditionFalse || verified.Reason != v1beta1.BakeFailedReason {
+	if verified := condition(t, hr, v1beta1.VerifiedCondition); verified.Status != metav1.ConditionFalse ||
+		verified.Reason != v1beta1.BakeFailedReason {
 		t.Errorf("Verified is %+v", verified)
 	}
 
@@ -139,12 +147,15 @@ func TestHealthIsFollowedAllTheTime(t *testing.T) {
 	until(t, "the release is healthy", healthy(metav1.ConditionTrue))
 	annotatePods(t, ns, simWaiting, "CrashLoopBackOff")
 	until(t, "the crash is reported", func() bool {
-		return healthy(metav1.ConditionFalse)() && strings.Contains(condition(t, hr, v1beta1.HealthyCondition).Message, "CrashLoopBackOff")
+		return healthy(metav1.ConditionFalse)() &&
+			strings.Contains(condition(t, hr, v1beta1.HealthyCondition).Message, "CrashLoopBackOff")
 	})
-	if bad := get(t, hr).Status.Unhealthy; len(bad) != 1 || bad[0].Kind != "Deployment" || !strings.Contains(bad[0].Message, "CrashLoopBackOff") {
+	if bad := get(t, hr).Status.Unhealthy; len(bad) != 1 || bad[0].Kind != "Deployment" ||
+		!strings.Contains(bad[0].Message, "CrashLoopBackOff") {
 		t.Errorf("unhealthy %+v", bad)
 	}
-	if ready := condition(t, hr, v1beta1.ReadyCondition); ready.Status != metav1.ConditionTrue || revisionOf(t, hr) != "1 1.0.0" {
+	if ready := condition(t, hr, v1beta1.ReadyCondition); ready.Status != metav1.ConditionTrue ||
+		revisionOf(t, hr) != "1 1.0.0" {
 		t.Errorf("a verified revision was touched: Ready is %+v, revision %s", ready, revisionOf(t, hr))
 	}
 	annotatePods(t, ns, simWaiting, "")
@@ -174,7 +185,8 @@ func TestTwoFailingRevisionsInARow(t *testing.T) {
 	awaitVerified(t, hr)
 	for i, version := range []string{"1.1.0", "1.2.0"} {
 		addChart(t, charts, version, map[string]string{
-			"templates/deployment.yaml": strings.ReplaceAll(podsTemplate, "        message:", "        sim.fairlead.dev/waiting: CrashLoopBackOff\n        message:"),
+			"templates/deployment.yaml": strings.ReplaceAll(podsTemplate, "        message:",
+				"        sim.fairlead.dev/waiting: CrashLoopBackOff\n        message:"),
 		})
 		want := fmt.Sprintf("%d 1.0.0", 3+2*i)
 		until(t, "the release is back at revision "+want, func() bool { return revisionOf(t, hr) == want })
@@ -228,7 +240,9 @@ func TestASuspendedReleaseIsOnlyWatched(t *testing.T) {
 	annotatePods(t, ns, simReady, "false")
 	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}}
 	editAs(t, "kubectl-edit", config, `{"data":{"message":"by hand"}}`)
-	until(t, "the bad health is reported", func() bool { return condition(t, hr, v1beta1.HealthyCondition).Status == metav1.ConditionFalse })
+	until(t, "the bad health is reported", func() bool {
+		return condition(t, hr, v1beta1.HealthyCondition).Status == metav1.ConditionFalse
+	})
 	if message := configMap(t, ns, "web")["message"]; message != "by hand" || revisionOf(t, hr) != "2 1.0.0" {
 		t.Errorf("a suspended release was changed: %s, revision %s", message, revisionOf(t, hr))
 	}
@@ -244,7 +258,8 @@ func TestAUserRollsBackAndGitGoesOn(t *testing.T) {
 	publish(t, charts, "1.1.0")
 	awaitVersion(t, hr, "1.1.0")
 	until(t, "the input is named", func() bool { return get(t, hr).Status.InputDigest != "" })
-	_, stderr, code := command(t, "fairlead", "rollback", "release", "web", "1", "-n", ns, "--reason", "orders are lost", "--wait")
+	_, stderr, code := command(t, "fairlead", "rollback", "release", "web", "1", "-n", ns, "--reason", "orders are lost",
+		"--wait")
 	if code != 0 {
 		t.Fatalf("exit code %d: %s", code, stderr)
 	}
@@ -265,7 +280,8 @@ func TestAnAutoRollbackThatIsSwitchedOff(t *testing.T) {
 		hr.Spec.AutoRollback = &v1beta1.AutoRollback{Mode: v1beta1.Disabled}
 	})
 	addChart(t, charts, "1.1.0", map[string]string{
-		"templates/deployment.yaml": strings.ReplaceAll(podsTemplate, "        message:", "        sim.fairlead.dev/waiting: CrashLoopBackOff\n        message:"),
+		"templates/deployment.yaml": strings.ReplaceAll(podsTemplate, "        message:",
+			"        sim.fairlead.dev/waiting: CrashLoopBackOff\n        message:"),
 	})
 	until(t, "the failed revision stays", func() bool {
 		latest := get(t, hr).Status.Latest()

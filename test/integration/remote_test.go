@@ -73,8 +73,8 @@ func remoteRelease(ns, name, values string) *v1beta1.HelmRelease {
 	return hr
 }
 
-// A release on another cluster is there with all that belongs to it, and its ServiceAccount is one of that cluster. While
-// that cluster is away no other object waits for it, and when it is back work continues.
+// A release on another cluster is there with all that belongs to it, and its ServiceAccount is one of that cluster.
+// While that cluster is away no other object waits for it, and when it is back work continues.
 func TestAnotherCluster(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
@@ -123,7 +123,8 @@ func allow(t *testing.T, r *remote, ns string) {
 
 func awayAndBack(t *testing.T, r *remote, ns string) {
 	t.Helper()
-	waiting, changed, leaving := remoteRelease(ns, "waiting", ""), remoteRelease(ns, "changed", ""), remoteRelease(ns, "leaving", "")
+	waiting, changed, leaving := remoteRelease(ns, "waiting", ""), remoteRelease(ns, "changed", ""), remoteRelease(ns,
+		"leaving", "")
 	waiting.Spec.Timeout = &metav1.Duration{Duration: time.Hour}
 	releases := []*v1beta1.HelmRelease{waiting, changed, leaving}
 	for _, hr := range releases {
@@ -141,7 +142,8 @@ func awayAndBack(t *testing.T, r *remote, ns string) {
 	apply(t, withValues(changed, `{"message":"new"}`), created)
 	remove(t, leaving)
 	for _, hr := range []*v1beta1.HelmRelease{changed, created} {
-		if ready := awaitNotReady(t, hr, v1beta1.ClusterUnreachableReason); !strings.Contains(ready.Message, "connection refused") {
+		if ready := awaitNotReady(t, hr, v1beta1.ClusterUnreachableReason); !strings.Contains(ready.Message,
+			"connection refused") {
 			t.Errorf("%s: the message does not say why: %s", hr.Name, ready.Message)
 		}
 	}

@@ -17,7 +17,8 @@ import (
 
 // crashing is a Deployment that crashes in every version but the first two.
 var crashing = strings.NewReplacer(
-	`{{- with .Values.waiting }}`, `{{- if semverCompare ">=1.2.0" .Chart.Version }}`, `waiting: {{ . }}`, `waiting: CrashLoopBackOff`,
+	`{{- with .Values.waiting }}`, `{{- if semverCompare ">=1.2.0" .Chart.Version }}`, `waiting: {{ . }}`,
+	`waiting: CrashLoopBackOff`,
 ).Replace(podsTemplate)
 
 // recovering is a release that is rolled back when it fails, with further files in its first version.
@@ -80,7 +81,8 @@ func TestAForwardOnlyChart(t *testing.T) {
 	until(t, "the failed revision is left as it is", func() bool {
 		return condition(t, hr, v1beta1.StalledCondition).Reason == v1beta1.RollbackHeldReason
 	})
-	says(t, condition(t, hr, v1beta1.StalledCondition).Message, "revision 2 failed", "the chart says that it cannot be rolled back")
+	says(t, condition(t, hr, v1beta1.StalledCondition).Message, "revision 2 failed",
+		"the chart says that it cannot be rolled back")
 	wantRevisions(t, hr, "1:deployed 2:failed")
 }
 
@@ -111,10 +113,13 @@ func TestARollbackWithoutTheDefinition(t *testing.T) {
 		says          []string
 		wantRevisions string
 	}{
-		{name: "older", group: "older.fairlead.test", older: true, says: []string{"rolled back: ", "revision 4 runs sample 1.0.0"},
+		{name: "older", group: "older.fairlead.test", older: true,
+			says:          []string{"rolled back: ", "revision 4 runs sample 1.0.0"},
 			wantRevisions: "1:superseded 2:superseded 3:failed 4:deployed"},
 		{name: "none", group: "none.fairlead.test",
-			says:          []string{"can take none of the revisions", "revision 1 needs kind Widget of none.fairlead.test/v1", "not served"},
+			says: []string{
+				"can take none of the revisions", "revision 1 needs kind Widget of none.fairlead.test/v1", "not served",
+			},
 			wantRevisions: "1:deployed 2:failed"},
 	}
 	for _, tt := range tests {
@@ -137,16 +142,21 @@ func TestARollbackWithoutTheDefinition(t *testing.T) {
 			if !tt.older {
 				apply(t, hr)
 			}
-			addChart(t, charts, "1.1.1", withCrashes(map[string]string{"templates/late.yaml": strings.ReplaceAll(gatedPod, "NAME", "late")}))
+			addChart(t, charts, "1.1.1",
+				withCrashes(map[string]string{"templates/late.yaml": strings.ReplaceAll(gatedPod, "NAME", "late")}))
 			if tt.older {
 				apply(t, pinned(hr, "1.1.1")) // with a range the release would go to 1.1.0 after the rollback
 			}
 			until(t, "the update is waited for", func() bool {
 				return exists(t, &corev1.Pod{ObjectMeta: named(ns, "late")}) &&
-					get(t, &appsv1.Deployment{ObjectMeta: named(ns, "web")}).Spec.Template.Spec.Containers[0].Image == "example.com/sample:1.1.1"
+					get(t, &appsv1.Deployment{
+						ObjectMeta: named(ns, "web"),
+					}).Spec.Template.Spec.Containers[0].Image == "example.com/sample:1.1.1"
 			})
 			remove(t, &apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "widgets." + tt.group}})
-			until(t, "the end of the rollback", func() bool { return strings.Contains(condition(t, hr, v1beta1.ReadyCondition).Message, tt.says[0]) })
+			until(t, "the end of the rollback", func() bool {
+				return strings.Contains(condition(t, hr, v1beta1.ReadyCondition).Message, tt.says[0])
+			})
 			says(t, condition(t, hr, v1beta1.ReadyCondition).Message, tt.says...)
 			wantRevisions(t, hr, tt.wantRevisions)
 		})

@@ -50,7 +50,8 @@ func TestServerTexts(t *testing.T) {
 	texts.must(service)
 	address := strings.Replace(service, "spec: {", "spec: {clusterIP: None, ", 1)
 	texts.says("another address", texts.apply(address), ssa.IsImmutable, "may not change once set")
-	if invalid := texts.apply(strings.Replace(service, "80", "0", 1)); !apierrors.IsInvalid(invalid) || ssa.IsImmutable(invalid) {
+	if invalid := texts.apply(strings.Replace(service, "80", "0", 1)); !apierrors.IsInvalid(invalid) ||
+		ssa.IsImmutable(invalid) {
 		t.Errorf("a port that is not valid is taken for one that cannot be changed: %v", invalid)
 	}
 

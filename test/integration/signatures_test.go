@@ -11,7 +11,8 @@ import (
 	"fairlead.dev/fairlead/test/servers"
 )
 
-// A version is taken over when it is signed by a trusted key, in either layout, and not before; what runs stays meanwhile.
+// A version is taken over when it is signed by a trusted key, in either layout, and not before; what runs stays
+// meanwhile.
 func TestOnlySignedVersionsAreTaken(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
@@ -33,11 +34,15 @@ func TestOnlySignedVersionsAreTaken(t *testing.T) {
 	repository.Spec.Verify = verify
 	charts := helmRepository(ns, "charts", "oci://"+world.registry.Host()+"/"+ns)
 	chart := &v1beta1.HelmChart{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "shared"}, Spec: v1beta1.HelmChartSpec{
-		Chart: "sample", SourceRef: v1beta1.LocalSourceReference{Kind: v1beta1.HelmRepositoryKind, Name: "charts"}, Verify: verify,
+		Chart: "sample", SourceRef: v1beta1.LocalSourceReference{Kind: v1beta1.HelmRepositoryKind, Name: "charts"},
+		Verify: verify,
 	}}
-	byRepository, byChart := chartRef(ns, "repository", v1beta1.OCIRepositoryKind, "sample"), chartRef(ns, "chart", v1beta1.HelmChartKind, "shared")
-	apply(t, secretWith(ns, "keys", map[string][]byte{"stranger.pub": stranger.Public}), repository, charts, chart, byRepository, byChart)
-	if ready := awaitNotReady(t, repository, v1beta1.VerificationFailedReason); !strings.Contains(ready.Message, "by none of the keys stranger.pub") {
+	byRepository, byChart := chartRef(ns, "repository", v1beta1.OCIRepositoryKind, "sample"), chartRef(ns, "chart",
+		v1beta1.HelmChartKind, "shared")
+	apply(t, secretWith(ns, "keys", map[string][]byte{"stranger.pub": stranger.Public}), repository, charts, chart,
+		byRepository, byChart)
+	if ready := awaitNotReady(t, repository, v1beta1.VerificationFailedReason); !strings.Contains(ready.Message,
+		"by none of the keys stranger.pub") {
 		t.Errorf("the message does not say whose keys were tried: %s", ready.Message)
 	}
 	apply(t, secretWith(ns, "keys", map[string][]byte{"old.pub": nil, "team.pub": trusted.Public}))
@@ -45,12 +50,14 @@ func TestOnlySignedVersionsAreTaken(t *testing.T) {
 	apply(t, secretWith(ns, "keys", map[string][]byte{"team.pub": trusted.Public}))
 	awaitVersion(t, byRepository, "1.0.0")
 	awaitVersion(t, byChart, "1.0.0")
-	if verified := condition(t, repository, v1beta1.SourceVerifiedCondition); verified.Status != metav1.ConditionTrue || !strings.Contains(verified.Message, first+" by key team.pub") {
+	if verified := condition(t, repository, v1beta1.SourceVerifiedCondition); verified.Status != metav1.ConditionTrue ||
+		!strings.Contains(verified.Message, first+" by key team.pub") {
 		t.Errorf("SourceVerified is %s: %s", verified.Status, verified.Message)
 	}
 
 	second := push(t, world.registry, ns, "sample", "1.1.0")
-	if ready := awaitNotReady(t, repository, v1beta1.VerificationFailedReason); !strings.Contains(ready.Message, "has no signature") || !strings.Contains(ready.Message, first+" stays in use") {
+	if ready := awaitNotReady(t, repository, v1beta1.VerificationFailedReason); !strings.Contains(ready.Message,
+		"has no signature") || !strings.Contains(ready.Message, first+" stays in use") {
 		t.Errorf("message %s", ready.Message)
 	}
 	awaitNotReady(t, chart, v1beta1.VerificationFailedReason)
@@ -108,7 +115,8 @@ func TestOnlyChartsWithProvenanceAreTaken(t *testing.T) {
 		}
 	}
 	publish("1.0.0", team)
-	repository, registry := helmRepository(ns, "charts", charts.URL()), helmRepository(ns, "registry", "oci://"+world.registry.Host()+"/"+ns)
+	repository, registry := helmRepository(ns, "charts", charts.URL()), helmRepository(ns, "registry",
+		"oci://"+world.registry.Host()+"/"+ns)
 	chart := &v1beta1.HelmChart{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "shared"}, Spec: v1beta1.HelmChartSpec{
 		Chart: "sample", SourceRef: v1beta1.LocalSourceReference{Kind: v1beta1.HelmRepositoryKind, Name: "charts"},
 		Verify: &v1beta1.Verification{Provider: v1beta1.VerifyHelm, SecretRef: local("keys")},
@@ -120,15 +128,18 @@ func TestOnlyChartsWithProvenanceAreTaken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	apply(t, secretWith(ns, "keys", map[string][]byte{"stranger.asc": stranger.Armored}), secretWith(ns, "cosign", map[string][]byte{"team.pub": key.Public}),
+	apply(t, secretWith(ns, "keys", map[string][]byte{"stranger.asc": stranger.Armored}),
+		secretWith(ns, "cosign", map[string][]byte{"team.pub": key.Public}),
 		repository, registry, chart, overHTTP, inRegistry, cosign)
-	if ready := awaitNotReady(t, chart, v1beta1.VerificationFailedReason); !strings.Contains(ready.Message, "none of the keys stranger.asc") {
+	if ready := awaitNotReady(t, chart, v1beta1.VerificationFailedReason); !strings.Contains(ready.Message,
+		"none of the keys stranger.asc") {
 		t.Errorf("the message does not say whose keys were tried: %s", ready.Message)
 	}
 	for _, hr := range []*v1beta1.HelmRelease{overHTTP, inRegistry} {
 		awaitNotReady(t, hr, v1beta1.VerificationFailedReason)
 	}
-	if ready := awaitNotReady(t, cosign, v1beta1.VerificationFailedReason); !strings.Contains(ready.Message, "with the provider helm") {
+	if ready := awaitNotReady(t, cosign, v1beta1.VerificationFailedReason); !strings.Contains(ready.Message,
+		"with the provider helm") {
 		t.Errorf("the message does not say what to do: %s", ready.Message)
 	}
 
@@ -136,7 +147,8 @@ func TestOnlyChartsWithProvenanceAreTaken(t *testing.T) {
 	awaitNotReady(t, chart, v1beta1.VerificationFailedReason) // one of them is no key
 	apply(t, secretWith(ns, "keys", map[string][]byte{"team.gpg": team.Binary}))
 	awaitReady(t, chart)
-	if verified := condition(t, chart, v1beta1.SourceVerifiedCondition); verified.Status != metav1.ConditionTrue || !strings.Contains(verified.Message, "of team.gpg") {
+	if verified := condition(t, chart, v1beta1.SourceVerifiedCondition); verified.Status != metav1.ConditionTrue ||
+		!strings.Contains(verified.Message, "of team.gpg") {
 		t.Errorf("SourceVerified is %s: %s", verified.Status, verified.Message)
 	}
 	awaitVersion(t, overHTTP, "1.0.0")
@@ -144,7 +156,8 @@ func TestOnlyChartsWithProvenanceAreTaken(t *testing.T) {
 
 	publish("1.1.0", nil)
 	for _, hr := range []*v1beta1.HelmRelease{overHTTP, inRegistry} {
-		if ready := awaitNotReady(t, hr, v1beta1.VerificationFailedReason); !strings.Contains(ready.Message, "no provenance file") {
+		if ready := awaitNotReady(t, hr, v1beta1.VerificationFailedReason); !strings.Contains(ready.Message,
+			"no provenance file") {
 			t.Errorf("%s: %s", hr.Name, ready.Message)
 		}
 		if got := get(t, hr).Status.Latest().ChartVersion; got != "1.0.0" {

@@ -49,13 +49,15 @@ func TestGitOverSSH(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	repository := &v1beta1.GitRepository{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "fleet"}, Spec: v1beta1.GitRepositorySpec{
-		URL: over.URL(ns), Reference: &v1beta1.GitRepositoryRef{Branch: "main"}, Interval: often, SecretRef: local("key"),
-	}}
+	repository := &v1beta1.GitRepository{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "fleet"},
+		Spec: v1beta1.GitRepositorySpec{
+			URL: over.URL(ns), Reference: &v1beta1.GitRepositoryRef{Branch: "main"}, Interval: often, SecretRef: local("key"),
+		}}
 	credentials := secretWith(ns, "key", map[string][]byte{"identity": key, "known_hosts": over.KnownHosts()})
 	k := kustomization(ns, "apps", "")
 	apply(t, credentials, repository, k)
-	if ready := awaitNotReady(t, repository, v1beta1.AuthenticationFailedReason); !strings.Contains(ready.Message, "passphrase") {
+	if ready := awaitNotReady(t, repository, v1beta1.AuthenticationFailedReason); !strings.Contains(ready.Message,
+		"passphrase") {
 		t.Errorf("the message does not say what is missing: %s", ready.Message)
 	}
 	credentials.Data["password"] = []byte("correct horse")
@@ -70,7 +72,8 @@ func TestGitOverSSH(t *testing.T) {
 	}
 	commit(t, ns, map[string]string{"a.yaml": settings("a", "two")})
 	ready := awaitNotReady(t, repository, v1beta1.AuthenticationFailedReason)
-	if !strings.Contains(ready.Message, "the host key has changed") || !strings.Contains(ready.Message, sha+" stays in use") || strings.Contains(ready.Message, "correct horse") {
+	if !strings.Contains(ready.Message, "the host key has changed") ||
+		!strings.Contains(ready.Message, sha+" stays in use") || strings.Contains(ready.Message, "correct horse") {
 		t.Errorf("the message does not say what happened, and what stays: %s", ready.Message)
 	}
 	if !holds(t, ns, "a", "one") {
@@ -115,7 +118,8 @@ func TestCertificatesOfAChartRepository(t *testing.T) {
 	awaitVersion(t, hr, "1.0.0")
 
 	// Certificates that do not fit together: what runs stays.
-	apply(t, secretWith(ns, "tls", map[string][]byte{"ca.crt": authority.PEM, "tls.crt": cert, "tls.key": []byte("hunter2")}))
+	apply(t, secretWith(ns, "tls",
+		map[string][]byte{"ca.crt": authority.PEM, "tls.crt": cert, "tls.key": []byte("hunter2")}))
 	ready := awaitNotReady(t, repository, v1beta1.AuthenticationFailedReason)
 	if strings.Contains(ready.Message, "hunter2") || !strings.Contains(ready.Message, "not a PEM pair") {
 		t.Errorf("message %s", ready.Message)
@@ -132,7 +136,11 @@ func TestContentOfAGitRepository(t *testing.T) {
 		t.Fatal(err)
 	}
 	commit(t, ns+"/shared", map[string]string{"base/b.yaml": settings("b", "one"), "other/c.yaml": settings("c", "one")})
-	fleet(t, ns, map[string]string{"apps/a.yaml": settings("a", "one"), "apps/left.yaml": settings("left", "one"), "docs/d.yaml": "no: object\n", ".sourceignore": "left.yaml\n"})
+	fleet(t, ns,
+		map[string]string{
+			"apps/a.yaml": settings("a", "one"), "apps/left.yaml": settings("left", "one"), "docs/d.yaml": "no: object\n",
+			".sourceignore": "left.yaml\n",
+		})
 	library := &v1beta1.GitRepository{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "shared"},
 		Spec: v1beta1.GitRepositorySpec{URL: shared, Reference: &v1beta1.GitRepositoryRef{Branch: "main"}, Interval: often}}
 	repository := &v1beta1.GitRepository{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "fleet"}}
@@ -140,7 +148,9 @@ func TestContentOfAGitRepository(t *testing.T) {
 	apply(t, library)
 	change(t, get(t, repository), func(r *v1beta1.GitRepository) {
 		r.Spec.SparseCheckout = []string{"apps"}
-		r.Spec.Include = []v1beta1.GitRepositoryInclude{{GitRepositoryRef: *local("shared"), FromPath: "base", ToPath: "apps/base"}}
+		r.Spec.Include = []v1beta1.GitRepositoryInclude{
+			{GitRepositoryRef: *local("shared"), FromPath: "base", ToPath: "apps/base"},
+		}
 	})
 	apply(t, k)
 	awaitReady(t, k)
@@ -158,7 +168,8 @@ func TestContentOfAGitRepository(t *testing.T) {
 	until(t, "an ignored file is no longer applied", func() bool { return holds(t, ns, "left", "") })
 
 	change(t, get(t, repository), func(r *v1beta1.GitRepository) { r.Spec.Include[0].GitRepositoryRef.Name = "gone" })
-	if ready := awaitNotReady(t, get(t, repository), v1beta1.SourceNotFoundReason); !strings.Contains(ready.Message, "spec.include[0]") {
+	if ready := awaitNotReady(t, get(t, repository), v1beta1.SourceNotFoundReason); !strings.Contains(ready.Message,
+		"spec.include[0]") {
 		t.Errorf("message %s", ready.Message)
 	}
 	if !holds(t, ns, "b", "two") {
@@ -175,13 +186,17 @@ func TestUnsignedCommitsAreNotTakenOver(t *testing.T) {
 	k := kustomization(ns, "apps", "")
 	apply(t, k)
 	awaitReady(t, k)
-	apply(t, secretWith(ns, "authors", map[string][]byte{"team.sshpub": []byte("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE2mehcPgfXK/XnP137+53iyKT3vj0y0uUdgNhfUvJ9d\n")}))
+	apply(t, secretWith(ns, "authors",
+		map[string][]byte{
+			"team.sshpub": []byte("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE2mehcPgfXK/XnP137+53iyKT3vj0y0uUdgNhfUvJ9d\n"),
+		}))
 	change(t, get(t, repository), func(r *v1beta1.GitRepository) {
 		r.Spec.Verify = &v1beta1.GitRepositoryVerification{SecretRef: *local("authors")}
 	})
 	sha := commit(t, ns, map[string]string{"a.yaml": settings("a", "two")})
 	world.cluster.AwaitReadiness(t, repository, "the commit is refused", func(ready metav1.Condition) bool {
-		return ready.Reason == v1beta1.VerificationFailedReason && strings.Contains(ready.Message, "commit "+sha+" is not signed")
+		return ready.Reason == v1beta1.VerificationFailedReason &&
+			strings.Contains(ready.Message, "commit "+sha+" is not signed")
 	})
 	if verified := condition(t, repository, v1beta1.SourceVerifiedCondition); verified.Status != metav1.ConditionFalse {
 		t.Errorf("SourceVerified is %s", verified.Status)
@@ -209,9 +224,11 @@ func TestValuesFiles(t *testing.T) {
 	}
 	gitRepository(t, ns, "1.0.0", &v1beta1.GitRepositoryRef{Branch: "main"})
 	commit(t, ns, map[string]string{"environments/prod.yaml": "message: of production\nreplicas: 2\n"})
-	apply(t, helmRepository(ns, "registry", "oci://"+world.registry.Host()+"/"+ns), helmRepository(ns, "index", charts.URL()))
+	apply(t, helmRepository(ns, "registry", "oci://"+world.registry.Host()+"/"+ns),
+		helmRepository(ns, "index", charts.URL()))
 
-	fromRegistry, fromIndex := release(ns, "registry", "sample", "*", "registry", ""), release(ns, "index", "sample", "*", "index", "")
+	fromRegistry, fromIndex := release(ns, "registry", "sample", "*", "registry", ""), release(ns, "index", "sample", "*",
+		"index", "")
 	fromGit := gitRelease(ns, "git", "")
 	fromGit.Spec.Chart.Spec.ValuesFiles = []string{"charts/sample/values.yaml", "environments/prod.yaml"}
 	for _, hr := range []*v1beta1.HelmRelease{fromRegistry, fromIndex} {
@@ -226,17 +243,21 @@ func TestValuesFiles(t *testing.T) {
 			t.Errorf("%s has the message %q", hr.Name, message)
 		}
 	}
-	if a, b := env.Read(t, world.cluster, fromRegistry).Status.Latest().ChartDigest, env.Read(t, world.cluster, plain).Status.Latest().ChartDigest; a == b {
+	if a, b := env.Read(t, world.cluster, fromRegistry).Status.Latest().ChartDigest, env.Read(t, world.cluster,
+		plain).Status.Latest().ChartDigest; a == b {
 		t.Error("a chart with other values has the digest of the plain one")
 	}
 
-	change(t, get(t, fromIndex), func(hr *v1beta1.HelmRelease) { hr.Spec.Chart.Spec.ValuesFiles = []string{"values.yaml", "gone.yaml"} })
+	change(t, get(t, fromIndex), func(hr *v1beta1.HelmRelease) {
+		hr.Spec.Chart.Spec.ValuesFiles = []string{"values.yaml", "gone.yaml"}
+	})
 	ready := awaitNotReady(t, get(t, fromIndex), v1beta1.NotFoundReason)
 	if !strings.Contains(ready.Message, `"gone.yaml" does not exist`) {
 		t.Errorf("message %s", ready.Message)
 	}
 	change(t, get(t, fromIndex), func(hr *v1beta1.HelmRelease) { hr.Spec.Chart.Spec.IgnoreMissingValuesFiles = true })
 	until(t, "what is missing is left out", func() bool {
-		return get(t, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "index"}}).Data["message"] != "of production"
+		return get(t,
+			&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "index"}}).Data["message"] != "of production"
 	})
 }

@@ -53,7 +53,8 @@ func TestInstallFromGitAndFollowTheBranch(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	repository := gitRepository(t, ns, "1.0.0", &v1beta1.GitRepositoryRef{Branch: "main"})
-	byVersion, byContent := gitRelease(ns, "by-version", ""), gitRelease(ns, "by-content", v1beta1.ReconcileStrategyRevision)
+	byVersion, byContent := gitRelease(ns, "by-version", ""), gitRelease(ns, "by-content",
+		v1beta1.ReconcileStrategyRevision)
 	apply(t, byVersion, byContent)
 	awaitVersion(t, byVersion, "1.0.0")
 	awaitVersion(t, byContent, "1.0.0")
@@ -62,7 +63,8 @@ func TestInstallFromGitAndFollowTheBranch(t *testing.T) {
 	until(t, "the new commit is fetched", func() bool {
 		return strings.HasSuffix(get(t, repository).Status.Artifact.Revision, sha)
 	})
-	commit(t, ns, map[string]string{"charts/sample/templates/extra.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: extra}\n"})
+	commit(t, ns,
+		map[string]string{"charts/sample/templates/extra.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: extra}\n"})
 	until(t, "the chart's content is followed", func() bool { return get(t, byContent).Status.Latest().Version == 2 })
 	awaitReady(t, byContent)
 
@@ -94,8 +96,11 @@ func TestValuesFilesOfGitAreFollowed(t *testing.T) {
 	until(t, "the values file is followed", func() bool { return get(t, hr).Status.Latest().Version == revision+1 })
 	awaitReady(t, hr)
 
-	sha := commit(t, ns, map[string]string{"charts/sample/templates/extra.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: extra}\n"})
-	repository := &v1beta1.GitRepository{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: hr.Spec.Chart.Spec.SourceRef.Name}}
+	sha := commit(t, ns,
+		map[string]string{"charts/sample/templates/extra.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: extra}\n"})
+	repository := &v1beta1.GitRepository{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: hr.Spec.Chart.Spec.SourceRef.Name},
+	}
 	until(t, "the new commit is fetched", func() bool {
 		return strings.HasSuffix(get(t, repository).Status.Artifact.Revision, sha)
 	})
@@ -161,7 +166,8 @@ func TestInstallFromAnOCIRepository(t *testing.T) {
 	push(t, world.registry, ns, "sample", "1.0.0")
 	pinned := push(t, world.registry, ns, "sample", "1.0.5")
 	push(t, world.registry, ns, "sample", "2.0.0")
-	repository := ociRepository(ns, "oci://"+world.registry.Host()+"/"+ns+"/sample", &v1beta1.OCIRepositoryRef{Tag: "1.0.0"})
+	repository := ociRepository(ns, "oci://"+world.registry.Host()+"/"+ns+"/sample",
+		&v1beta1.OCIRepositoryRef{Tag: "1.0.0"})
 	hr := chartRef(ns, "web", v1beta1.OCIRepositoryKind, "sample")
 	apply(t, repository, hr)
 	awaitVersion(t, hr, "1.0.0")
@@ -228,7 +234,8 @@ func TestCredentials(t *testing.T) {
 	if _, err := world.private.PushChart(t.Context(), ns, chartArchive(t, "sample", "1.0.0", nil)); err != nil {
 		t.Fatal(err)
 	}
-	charts := chartRepository(t, servers.ChartOptions{Options: servers.Options{Username: user, Password: password}}, "sample", "1.0.0")
+	charts := chartRepository(t, servers.ChartOptions{Options: servers.Options{Username: user, Password: password}},
+		"sample", "1.0.0")
 	git, err := servers.GitServer(t.TempDir(), servers.Options{Username: user, Password: password})
 	if err != nil {
 		t.Fatal(err)
@@ -247,15 +254,19 @@ func TestCredentials(t *testing.T) {
 	oci := ociRepository(ns, "oci://"+world.private.Host()+"/"+ns+"/sample", &v1beta1.OCIRepositoryRef{Tag: "1.0.0"})
 	repository := &v1beta1.GitRepository{
 		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "fleet"},
-		Spec:       v1beta1.GitRepositorySpec{URL: gitURL, Reference: &v1beta1.GitRepositoryRef{Branch: "main"}, Interval: often},
+		Spec: v1beta1.GitRepositorySpec{
+			URL: gitURL, Reference: &v1beta1.GitRepositoryRef{Branch: "main"}, Interval: often,
+		},
 	}
-	http.Spec.SecretRef, registry.Spec.SecretRef, oci.Spec.SecretRef, repository.Spec.SecretRef = secretRef, secretRef, secretRef, secretRef
+	http.Spec.SecretRef, registry.Spec.SecretRef, oci.Spec.SecretRef, repository.Spec.SecretRef = secretRef, secretRef,
+		secretRef, secretRef
 
 	// The Secret is missing at first, then wrong, then right: each time the objects notice by themselves.
 	apply(t, http, registry, oci, repository, release(ns, "web", "sample", "*", "registry", ""))
 	for _, source := range []v1beta1.Source{http, oci, repository} {
 		object := source.(conditioned)
-		if got := awaitNotReady(t, object, v1beta1.AuthenticationFailedReason); !strings.Contains(got.Message, "Secret "+key(ns, "login")) {
+		if got := awaitNotReady(t, object, v1beta1.AuthenticationFailedReason); !strings.Contains(got.Message,
+			"Secret "+key(ns, "login")) {
 			t.Errorf("%s does not name the missing Secret: %s", object.GetName(), got.Message)
 		}
 	}
@@ -277,8 +288,10 @@ func TestCredentials(t *testing.T) {
 	}
 	awaitReady(t, release(ns, "web", "", "", "", ""))
 
-	config := fmt.Sprintf(`{"auths":{%q:{"auth":%q}}}`, world.private.Host(), base64.StdEncoding.EncodeToString([]byte(user+":"+password)))
-	apply(t, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "docker"}, Type: corev1.SecretTypeDockerConfigJson,
+	config := fmt.Sprintf(`{"auths":{%q:{"auth":%q}}}`, world.private.Host(),
+		base64.StdEncoding.EncodeToString([]byte(user+":"+password)))
+	apply(t, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "docker"},
+		Type: corev1.SecretTypeDockerConfigJson,
 		Data: map[string][]byte{corev1.DockerConfigJsonKey: []byte(config)}})
 	oci.Spec.SecretRef = &v1beta1.LocalObjectReference{Name: "docker"}
 	apply(t, oci)

@@ -13,8 +13,8 @@ import (
 	"fairlead.dev/fairlead/test/servers"
 )
 
-// over is what servers with certificates of an authority of the test's own need. The first certificate is good; after turn the next connections
-// are shown one that has ended.
+// over is what servers with certificates of an authority of the test's own need. The first certificate is good; after
+// turn the next connections are shown one that has ended.
 func over(t *testing.T) (o servers.Options, authority *servers.Authority, turn func(expired bool)) {
 	t.Helper()
 	authority, err := servers.NewAuthority()
@@ -36,14 +36,15 @@ func over(t *testing.T) (o servers.Options, authority *servers.Authority, turn f
 		}
 		return nil, nil //nolint:nilnil // stands for the config itself
 	}
-	return servers.Options{Username: user, Password: password, TLS: good, Trust: authority.Pool(), Intercept: func(w http.ResponseWriter, _ *http.Request) bool {
-		w.Header().Set("Connection", "close") // so that each poll sees the certificate
-		return false
-	}}, authority, expired.Store
+	return servers.Options{Username: user, Password: password, TLS: good, Trust: authority.Pool(),
+		Intercept: func(w http.ResponseWriter, _ *http.Request) bool {
+			w.Header().Set("Connection", "close") // so that each poll sees the certificate
+			return false
+		}}, authority, expired.Store
 }
 
-// Registries over TLS with a private authority: without it nothing is believed, with it charts are installed, and when the certificate has ended what
-// runs stays until there is a new one.
+// Registries over TLS with a private authority: without it nothing is believed, with it charts are installed, and when
+// the certificate has ended what runs stays until there is a new one.
 func TestRegistriesOverTLS(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
@@ -58,7 +59,8 @@ func TestRegistriesOverTLS(t *testing.T) {
 	charts := helmRepository(ns, "charts", "oci://"+registry.Host()+"/apps")
 	repository.Spec.Insecure, charts.Spec.Insecure = false, false
 	repository.Spec.SecretRef, charts.Spec.SecretRef = local("access"), local("access")
-	byRepository, byName := chartRef(ns, "repository", v1beta1.OCIRepositoryKind, "sample"), release(ns, "name", "sample", "*", "charts", "")
+	byRepository, byName := chartRef(ns, "repository", v1beta1.OCIRepositoryKind, "sample"), release(ns, "name", "sample",
+		"*", "charts", "")
 	apply(t, access(ns), repository, charts, byRepository, byName)
 	world.cluster.AwaitReadiness(t, repository, "the authority is not known", refuses("unknown authority"))
 
@@ -80,7 +82,8 @@ func TestRegistriesOverTLS(t *testing.T) {
 	nowhere(t, ns, password, repository, charts)
 }
 
-// A registry with a token service of its own: the client that signs in there gets a token for one repository, which is used until it ends.
+// A registry with a token service of its own: the client that signs in there gets a token for one repository, which is
+// used until it ends.
 func TestARegistryWithATokenService(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
@@ -98,7 +101,8 @@ func TestARegistryWithATokenService(t *testing.T) {
 	repository := ociRepository(ns, "oci://"+registry.Host()+"/apps/sample", &v1beta1.OCIRepositoryRef{SemVer: "*"})
 	repository.Spec.SecretRef = local("access")
 	hr := chartRef(ns, "web", v1beta1.OCIRepositoryKind, "sample")
-	apply(t, secretWith(ns, "access", map[string][]byte{"username": []byte(user), "password": []byte("not-" + password)}), repository, hr)
+	apply(t, secretWith(ns, "access", map[string][]byte{"username": []byte(user), "password": []byte("not-" + password)}),
+		repository, hr)
 	awaitNotReady(t, repository, v1beta1.AuthenticationFailedReason)
 	apply(t, access(ns))
 	awaitVersion(t, hr, "1.0.0")

@@ -26,8 +26,9 @@ const (
 	maxUpgradeRequests = 9
 )
 
-// Releases whose input has not changed cost no request, however often they are looked at, and nothing is written on their
-// behalf: not by audits, not by a new controller, not when a change of what they are made from means nothing to them.
+// Releases whose input has not changed cost no request, however often they are looked at, and nothing is written on
+// their behalf: not by audits, not by a new controller, not when a change of what they are made from means nothing to
+// them.
 func TestSteadyReleasesCostNothing(t *testing.T) {
 	ns := namespace(t)
 	alone(t)
@@ -73,13 +74,16 @@ func TestSteadyReleasesCostNothing(t *testing.T) {
 	expect(t, "audits of a new controller", during, nil)
 }
 
-// steadyReleases installs releases that are audited every second, and returns their names and the ConfigMap with their values.
+// steadyReleases installs releases that are audited every second, and returns their names and the ConfigMap with their
+// values.
 func steadyReleases(t *testing.T, ns string) ([]string, *corev1.ConfigMap) {
 	t.Helper()
 	push(t, world.registry, ns, "sample", "1.0.0")
 	repository := helmRepository(ns, "charts", "oci://"+world.registry.Host()+"/"+ns)
 	repository.Spec.Interval = &metav1.Duration{Duration: time.Hour}
-	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "common"}, Data: map[string]string{"values.yaml": "replicas: 1\n"}}
+	config := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "common"}, Data: map[string]string{"values.yaml": "replicas: 1\n"},
+	}
 	apply(t, repository, config, valuesSecret(ns, "values.yaml", "message: private\n"),
 		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "fairlead"}})
 	bind(t, ns, "deployer", "cluster-admin")
@@ -115,7 +119,8 @@ func requests(recording *env.Recording) []string {
 }
 
 func describe(r env.Request) string {
-	return strings.TrimSpace(strings.Join([]string{r.Verb, strings.TrimSuffix(r.Resource+"/"+r.Subresource, "/"), r.Name}, " "))
+	return strings.TrimSpace(
+		strings.Join([]string{r.Verb, strings.TrimSuffix(r.Resource+"/"+r.Subresource, "/"), r.Name}, " "))
 }
 
 // expect ends a recording and compares what is in it.
@@ -137,7 +142,9 @@ func (v *victim) looks(t *testing.T, more int) {
 func (v *victim) looksAt(t *testing.T, kind string, more int) {
 	t.Helper()
 	before := v.looked(t, kind)
-	until(t, fmt.Sprintf("the controller has looked %d more times", more), func() bool { return v.looked(t, kind) >= before+more })
+	until(t, fmt.Sprintf("the controller has looked %d more times", more), func() bool {
+		return v.looked(t, kind) >= before+more
+	})
 }
 
 // looked is how often the controller has looked at objects of a kind.
@@ -211,8 +218,8 @@ func TestRequestsOfARelease(t *testing.T) {
 	}
 }
 
-// withoutProgress leaves out what a release says while an action takes long, which depends on the machine: all but one write of
-// its status.
+// withoutProgress leaves out what a release says while an action takes long, which depends on the machine: all but one
+// write of its status.
 func withoutProgress(sent []string) (out []string) {
 	told := false
 	for _, request := range sent {

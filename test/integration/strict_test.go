@@ -38,8 +38,8 @@ func instead(t *testing.T, cluster *env.Cluster, args ...string) *env.Controller
 	return other
 }
 
-// The rights of the strict profile are enough: a release that names no ServiceAccount is installed as the default one of its namespace,
-// with what that may do, and is uninstalled as such.
+// The rights of the strict profile are enough: a release that names no ServiceAccount is installed as the default one
+// of its namespace, with what that may do, and is uninstalled as such.
 func TestTheStrictRoleIsEnough(t *testing.T) {
 	ns := namespace(t)
 	limited := serviceAccount(t, ns)
@@ -83,7 +83,8 @@ func TestStrictRefusesUpstreamsInTheCluster(t *testing.T) {
 		"service":  "http://10.96.0.1/charts",
 		"pod":      "http://10.244.0.7:8879",
 	} {
-		repository := ociRepository(ns, "oci://"+world.registry.Host()+"/"+ns+"/sample", &v1beta1.OCIRepositoryRef{SemVer: "*"})
+		repository := ociRepository(ns, "oci://"+world.registry.Host()+"/"+ns+"/sample",
+			&v1beta1.OCIRepositoryRef{SemVer: "*"})
 		repository.Name = name
 		if strings.HasPrefix(url, "http://") {
 			charts := helmRepository(ns, name, url)
@@ -96,7 +97,8 @@ func TestStrictRefusesUpstreamsInTheCluster(t *testing.T) {
 	}
 }
 
-// SSL_CERT_FILE, which the chart sets for a bundle of authorities, is what upstreams without a certSecretRef are trusted by.
+// SSL_CERT_FILE, which the chart sets for a bundle of authorities, is what upstreams without a certSecretRef are
+// trusted by.
 func TestABundleOfAuthorities(t *testing.T) {
 	ns := namespace(t)
 	o, authority, _ := over(t)

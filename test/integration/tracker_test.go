@@ -16,8 +16,8 @@ import (
 	"fairlead.dev/fairlead/helmops/kube/tracker"
 )
 
-// TestTracker: what the API server answers to a write and what its watch says of it are the same, with metadata from protobuf
-// and with whole objects from JSON, and a field that another client takes is reported immediately.
+// TestTracker: what the API server answers to a write and what its watch says of it are the same, with metadata from
+// protobuf and with whole objects from JSON, and a field that another client takes is reported immediately.
 func TestTracker(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
@@ -35,9 +35,14 @@ func TestTracker(t *testing.T) {
 		spec  map[string]any
 		theft string
 	}{
-		{tracker.Kind{GVK: schema.GroupVersionKind{Version: "v1", Kind: "ConfigMap"}, Resource: "configmaps", Namespaced: true},
+		{tracker.Kind{
+			GVK: schema.GroupVersionKind{Version: "v1", Kind: "ConfigMap"}, Resource: "configmaps", Namespaced: true,
+		},
 			map[string]any{"data": map[string]any{"b.yaml": "1", "a": "2"}}, `{"data":{"a":"3"}}`},
-		{tracker.Kind{GVK: schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}, Resource: "deployments", Namespaced: true},
+		{tracker.Kind{
+			GVK: schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}, Resource: "deployments",
+			Namespaced: true,
+		},
 			map[string]any{"spec": map[string]any{
 				"replicas": int64(0), "selector": map[string]any{"matchLabels": map[string]any{"app": "a"}},
 				"template": map[string]any{"metadata": map[string]any{"labels": map[string]any{"app": "a"}},
@@ -59,7 +64,8 @@ func TestTracker(t *testing.T) {
 			}
 			apply := func() *unstructured.Unstructured {
 				force := true
-				answer, err := resource.Patch(t.Context(), "web", types.ApplyPatchType, document, metav1.PatchOptions{FieldManager: "helm", Force: &force})
+				answer, err := resource.Patch(t.Context(), "web", types.ApplyPatchType, document,
+					metav1.PatchOptions{FieldManager: "helm", Force: &force})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -71,7 +77,8 @@ func TestTracker(t *testing.T) {
 			if told.Ownership != answer.Ownership || told.Ownership == 0 || told.Legacy || told.UID != answer.UID {
 				t.Errorf("the watch tells %+v, the answer was %+v", told, answer)
 			}
-			if _, err := resource.Patch(t.Context(), "web", types.MergePatchType, []byte(tt.theft), metav1.PatchOptions{FieldManager: "thief"}); err != nil {
+			if _, err := resource.Patch(t.Context(), "web", types.MergePatchType, []byte(tt.theft),
+				metav1.PatchOptions{FieldManager: "thief"}); err != nil {
 				t.Fatal(err)
 			}
 			awaitEntry(t, objects, ref, func(e tracker.Entry, _ bool) bool { return e.Ownership != answer.Ownership })
@@ -88,7 +95,9 @@ func TestTracker(t *testing.T) {
 }
 
 // awaitEntry waits until the tracker reports something about an object.
-func awaitEntry(t *testing.T, objects *tracker.Tracker, ref tracker.Ref, is func(tracker.Entry, bool) bool) tracker.Entry {
+func awaitEntry(
+	t *testing.T, objects *tracker.Tracker, ref tracker.Ref, is func(tracker.Entry, bool) bool,
+) tracker.Entry {
 	t.Helper()
 	changed, cancel := objects.Watch([]tracker.Ref{ref})
 	defer cancel()

@@ -28,7 +28,9 @@ func TestVersionsFitTheClusterAndNeverGoBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = charts.Close() })
-	for version, kubeVersion := range map[string]string{"1.0.0": ">=1.20.0-0", "1.1.0": ">=1.30.0-0", "1.2.0": ">=1.99.0-0"} {
+	for version, kubeVersion := range map[string]string{
+		"1.0.0": ">=1.20.0-0", "1.1.0": ">=1.30.0-0", "1.2.0": ">=1.99.0-0",
+	} {
 		archive := forCluster(t, version, kubeVersion)
 		if err := charts.Add(archive); err != nil {
 			t.Fatal(err)
@@ -37,19 +39,24 @@ func TestVersionsFitTheClusterAndNeverGoBack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	index, registry := helmRepository(ns, "index", charts.URL()), helmRepository(ns, "registry", "oci://"+world.registry.Host()+"/"+ns)
-	fromIndex, fromRegistry := release(ns, "index", "sample", "*", "index", ""), release(ns, "registry", "sample", "*", "registry", "")
+	index, registry := helmRepository(ns, "index", charts.URL()), helmRepository(ns, "registry",
+		"oci://"+world.registry.Host()+"/"+ns)
+	fromIndex, fromRegistry := release(ns, "index", "sample", "*", "index", ""), release(ns, "registry", "sample", "*",
+		"registry", "")
 	pinned := release(ns, "pinned", "sample", "1.2.0", "registry", "")
 	apply(t, index, registry, fromIndex, fromRegistry, pinned)
 	awaitVersion(t, fromIndex, "1.1.0")
 	awaitVersion(t, fromRegistry, "1.1.0")
-	if ready := awaitNotReady(t, pinned, v1beta1.NoMatchReason); !strings.Contains(ready.Message, `1.2.0 (is for Kubernetes ">=1.99.0-0", the cluster has v1.`) {
+	if ready := awaitNotReady(t, pinned, v1beta1.NoMatchReason); !strings.Contains(ready.Message,
+		`1.2.0 (is for Kubernetes ">=1.99.0-0", the cluster has v1.`) {
 		t.Errorf("the message does not say why: %s", ready.Message)
 	}
 
 	revision := get(t, index).Status.Artifact.Revision
 	charts.Withdraw("sample", "1.1.0")
-	until(t, "the index without the version is fetched", func() bool { return get(t, index).Status.Artifact.Revision != revision })
+	until(t, "the index without the version is fetched", func() bool {
+		return get(t, index).Status.Artifact.Revision != revision
+	})
 	if err := charts.Add(chartArchive(t, "other", "1.0.0", nil)); err != nil {
 		t.Fatal(err)
 	}
@@ -69,16 +76,20 @@ func TestRepublishedVersionsAreReported(t *testing.T) {
 	ns := namespace(t)
 	charts := chartRepository(t, servers.ChartOptions{}, "sample", "1.0.0")
 	first := push(t, world.registry, ns, "sample", "1.0.0")
-	repository := ociRepository(ns, "oci://"+world.registry.Host()+"/"+ns+"/sample", &v1beta1.OCIRepositoryRef{SemVer: "*"})
-	index, registry := helmRepository(ns, "index", charts.URL()), helmRepository(ns, "registry", "oci://"+world.registry.Host()+"/"+ns)
+	repository := ociRepository(ns, "oci://"+world.registry.Host()+"/"+ns+"/sample",
+		&v1beta1.OCIRepositoryRef{SemVer: "*"})
+	index, registry := helmRepository(ns, "index", charts.URL()), helmRepository(ns, "registry",
+		"oci://"+world.registry.Host()+"/"+ns)
 	releases := []*v1beta1.HelmRelease{
-		release(ns, "index", "sample", "*", "index", ""), release(ns, "registry", "sample", "*", "registry", ""), chartRef(ns, "repository", v1beta1.OCIRepositoryKind, "sample"),
+		release(ns, "index", "sample", "*", "index", ""), release(ns, "registry", "sample", "*", "registry", ""),
+		chartRef(ns, "repository", v1beta1.OCIRepositoryKind, "sample"),
 	}
 	apply(t, index, registry, repository, releases[0], releases[1], releases[2])
 	for _, hr := range releases {
 		awaitVersion(t, hr, "1.0.0")
 	}
-	again := chartArchive(t, "sample", "1.0.0", map[string]string{"templates/more.yaml": settings("{{ .Release.Name }}-more", "there")})
+	again := chartArchive(t, "sample", "1.0.0",
+		map[string]string{"templates/more.yaml": settings("{{ .Release.Name }}-more", "there")})
 	charts.Withdraw("sample", "1.0.0")
 	if err := charts.Add(again); err != nil {
 		t.Fatal(err)
@@ -91,9 +102,11 @@ func TestRepublishedVersionsAreReported(t *testing.T) {
 		until(t, hr.Name+" follows the content", func() bool { return get(t, hr).Status.Latest().Version == 2 })
 	}
 	for kind, says := range map[string]string{
-		v1beta1.OCIRepositoryKind: "version 1.0.0 was published again with other content: " + first + " before, " + second + " now",
-		"HelmRepository registry": "chart sample 1.0.0 was published again with other content: " + first + " before, " + second + " now",
-		"HelmRepository index":    "chart sample 1.0.0 was published again with other content: sha256:",
+		v1beta1.OCIRepositoryKind: "version 1.0.0 was published again with other content: " + first + " before, " + second +
+			" now",
+		"HelmRepository registry": "chart sample 1.0.0 was published again with other content: " + first + " before, " +
+			second + " now",
+		"HelmRepository index": "chart sample 1.0.0 was published again with other content: sha256:",
 	} {
 		kind, name, _ := strings.Cut(kind, " ")
 		until(t, kind+" "+name+" says so", func() bool {
@@ -103,7 +116,8 @@ func TestRepublishedVersionsAreReported(t *testing.T) {
 			}
 			for _, e := range events.Items {
 				of := e.InvolvedObject
-				if e.Reason == v1beta1.RepublishedReason && e.Type == corev1.EventTypeWarning && of.Kind == kind && (name == "" || of.Name == name) && strings.HasPrefix(e.Message, says) {
+				if e.Reason == v1beta1.RepublishedReason && e.Type == corev1.EventTypeWarning && of.Kind == kind &&
+					(name == "" || of.Name == name) && strings.HasPrefix(e.Message, says) {
 					return true
 				}
 			}

@@ -64,7 +64,8 @@ func TestContributingNamesWhatExists(t *testing.T) {
 
 func TestPathsAreFound(t *testing.T) {
 	t.Parallel()
-	got := strings.Join(pathsIn("see `helmops/kube/{drift,health}` and helmops/plan (`x`), go test ./sources/git -run X"), " ")
+	got := strings.Join(pathsIn("see `helmops/kube/{drift,health}` and helmops/plan (`x`), go test ./sources/git -run X"),
+		" ")
 	if got != "helmops/kube/drift helmops/kube/health helmops/plan sources/git" {
 		t.Errorf("found %s", got)
 	}

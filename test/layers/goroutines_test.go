@@ -14,37 +14,41 @@ import (
 // production are the folders with code that runs in the controller.
 var production = []string{"api", "cmd", "config", "controllers", "helmops", "sources"}
 
-// unguarded are the places that may start a goroutine without helmops/process/guard, by file and function, with how many times and why.
+// unguarded are the places that may start a goroutine without helmops/process/guard, by file and function, with how
+// many times and why.
 var unguarded = map[string]struct {
 	times   int
 	because string
 }{
 	"helmops/process/guard/guard.go Go":   {1, "it is the guard"},
 	"helmops/process/guard/guard.go GoOr": {1, "it is the guard"},
-	"sources/bucket/download.go download": {2, "one does nothing that can panic, the other carries its panic to the caller; sources " +
-		"does not import helmops"},
-	"helmops/engine/kubeclient/drift.go Drift":                     {1, "the goroutines of the group guard what they do"},
-	"helmops/engine/kubeclient/preflight.go Preflight":             {1, "the goroutines of the group guard what they do"},
-	"helmops/engine/kubeclient/write.go inBatches":                 {1, "the goroutines of the group guard what they do"},
-	"helmops/kustomize/apply/apply.go each":                        {1, "the goroutines of the group guard what they do"},
-	"helmops/view/tree.go objects":                                 {1, "the goroutines of the group guard what they do"},
-	"helmops/kube/tracker/tracker.go release":                      {1, "the sweep only looks at maps"},
-	"helmops/kube/tracker/stream.go connecting":                    {1, "it compares times and wakes"},
-	"helmops/kube/cluster/answers.go roundTrip":                    {1, "it ends a context"},
-	"helmops/kube/cluster/pool.go arm":                             {1, "it closes what is idle"},
-	"helmops/install/site.go NewSite":                              {1, "it closes connections, in the command"},
-	"sources/git/ssh.go connect":                                   {1, "it closes a connection"},
-	"sources/transport/body.go newWatchedBody":                     {1, "it ends a context"},
-	"helmops/process/worker/serve.go Serve":                        {1, "it runs in a child, whose end is an error of its task"},
+	"sources/bucket/download.go download": {2,
+		"one does nothing that can panic, the other carries its panic to the caller; sources " +
+			"does not import helmops"},
+	"helmops/engine/kubeclient/drift.go Drift":         {1, "the goroutines of the group guard what they do"},
+	"helmops/engine/kubeclient/preflight.go Preflight": {1, "the goroutines of the group guard what they do"},
+	"helmops/engine/kubeclient/write.go inBatches":     {1, "the goroutines of the group guard what they do"},
+	"helmops/kustomize/apply/apply.go each":            {1, "the goroutines of the group guard what they do"},
+	"helmops/view/tree.go objects":                     {1, "the goroutines of the group guard what they do"},
+	"helmops/kube/tracker/tracker.go release":          {1, "the sweep only looks at maps"},
+	"helmops/kube/tracker/stream.go connecting":        {1, "it compares times and wakes"},
+	"helmops/kube/cluster/answers.go roundTrip":        {1, "it ends a context"},
+	"helmops/kube/cluster/pool.go arm":                 {1, "it closes what is idle"},
+	"helmops/install/site.go NewSite":                  {1, "it closes connections, in the command"},
+	"sources/git/ssh.go connect":                       {1, "it closes a connection"},
+	"sources/transport/body.go newWatchedBody":         {1, "it ends a context"},
+	"helmops/process/worker/serve.go Serve": {1,
+		"it runs in a child, whose end is an error of its task"},
 	"helmops/process/worker/confine_linux.go endWithProcessorTime": {1, "it runs in a child, and ends it"},
-	"helmops/process/worker/process.go run":                        {2, "one kills a child, the other lowers its priority"},
-	"helmops/process/worker/pool.go put":                           {1, "it ends a child that is idle"},
-	"cmd/fairlead/inspect.go engineOf":                             {1, "it closes connections, in the command"},
-	"cmd/fairlead/main.go main":                                    {1, "it stops listening for signals"},
+	"helmops/process/worker/process.go run": {2,
+		"one kills a child, the other lowers its priority"},
+	"helmops/process/worker/pool.go put": {1, "it ends a child that is idle"},
+	"cmd/fairlead/inspect.go engineOf":   {1, "it closes connections, in the command"},
+	"cmd/fairlead/main.go main":          {1, "it stops listening for signals"},
 }
 
-// begins returns whether a node starts a goroutine: a go statement, the method Go of a group, or a function that is called
-// later by a timer or a context.
+// begins returns whether a node starts a goroutine: a go statement, the method Go of a group, or a function that is
+// called later by a timer or a context.
 func begins(n ast.Node) bool {
 	if _, ok := n.(*ast.GoStmt); ok {
 		return true

@@ -14,8 +14,8 @@ import (
 
 const module = "fairlead.dev/fairlead/"
 
-// layers from top to bottom; a package is in the layer of the longest prefix that matches it. A package may import those of
-// lower layers and, within its own, those below its own path or above it, and what `peers` allows.
+// layers from top to bottom; a package is in the layer of the longest prefix that matches it. A package may import
+// those of lower layers and, within its own, those below its own path or above it, and what `peers` allows.
 var layers = map[string]int{
 	"cmd/":         5,
 	"controllers/": 4,
@@ -79,7 +79,8 @@ var peers = map[string][]string{
 	"controllers/receiver":      {"controllers/loop"},
 	"controllers/release":       {"controllers/catalog", "controllers/loop", "controllers/refs"},
 	"helmops/engine": {
-		"helmops/chart", "helmops/kube/cluster", "helmops/kube/keep", "helmops/kube/ssa", "helmops/kube/tracker", "helmops/postrender",
+		"helmops/chart", "helmops/kube/cluster", "helmops/kube/keep", "helmops/kube/ssa", "helmops/kube/tracker",
+		"helmops/postrender",
 		"helmops/process/worker",
 	},
 	"helmops/kustomize/apply": {"helmops/kube/cluster", "helmops/kube/keep", "helmops/kube/ssa", "helmops/kube/tracker"},
@@ -100,8 +101,8 @@ var peers = map[string][]string{
 	"sources/store":           {"sources/quota"},
 }
 
-// shared are packages of sources that helmops may import: readers of a format that both meet, which import nothing of Fairlead. Two
-// readers of one format differ sooner or later in what they refuse.
+// shared are packages of sources that helmops may import: readers of a format that both meet, which import nothing of
+// Fairlead. Two readers of one format differ sooner or later in what they refuse.
 var shared = []string{"sources/archive", "sources/egress", "sources/knownhosts"}
 
 // forbidden imports of other modules, by layer or package prefix; the exceptions may have them.
@@ -117,8 +118,8 @@ var forbidden = []struct {
 	{"sigs.k8s.io/controller-runtime/pkg/manager", []string{"cmd/"}, "only the command runs a manager"},
 }
 
-// inProcess are the packages that build kustomizations in their own process: the job of the child processes, and what installs our own
-// manifests. All others have a child build what tenants write.
+// inProcess are the packages that build kustomizations in their own process: the job of the child processes, and what
+// installs our own manifests. All others have a child build what tenants write.
 var inProcess = []string{"helmops/kustomize/build", "helmops/install"}
 
 // Nothing else but a child may hand files of others to the kustomize library.
@@ -187,7 +188,10 @@ func layerOrZero(path string) int {
 }
 
 // pure layers know no client, no logger and no metrics.
-var impure = []string{"k8s.io/client-go", "sigs.k8s.io/controller-runtime", "github.com/prometheus", "log/slog", "github.com/go-logr", "net/http"}
+var impure = []string{
+	"k8s.io/client-go", "sigs.k8s.io/controller-runtime", "github.com/prometheus", "log/slog", "github.com/go-logr",
+	"net/http",
+}
 
 type goPackage struct {
 	ImportPath string
@@ -327,7 +331,8 @@ func anyWithin(path string, prefixes []string) bool {
 // The test itself has to fail when something is wrong.
 func TestLayersAreTold(t *testing.T) {
 	for path, want := range map[string]int{
-		"helmops/engine/storage": 2, "helmops/plan": 1, "sources": 1, "sources/oci": 2, "controllers/loop": 4, "api/v1beta1": 0,
+		"helmops/engine/storage": 2, "helmops/plan": 1, "sources": 1, "sources/oci": 2, "controllers/loop": 4,
+		"api/v1beta1": 0,
 	} {
 		if got, ok := layerOf(path); !ok || got != want {
 			t.Errorf("layer of %s = %d, %v; want %d", path, got, ok, want)

@@ -14,7 +14,8 @@ import (
 
 // ofEvents are the reasons that only events have, and that no condition can have.
 var ofEvents = []string{
-	"AdoptedReason", "FieldsDroppedReason", "KeptReason", "NotPrunedReason", "OrphanedReason", "RepublishedReason", "TagMovedReason",
+	"AdoptedReason", "FieldsDroppedReason", "KeptReason", "NotPrunedReason", "OrphanedReason", "RepublishedReason",
+	"TagMovedReason",
 	"WarningReceivedReason",
 }
 

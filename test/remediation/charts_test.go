@@ -45,7 +45,9 @@ func published() []map[string]string {
 
 // kiosk is a Deployment with a ConfigMap, a test, and the faults that scenarios ask for.
 func kiosk(name, version string) map[string]string {
-	files := map[string]string{"Chart.yaml": fmt.Sprintf("apiVersion: v2\nname: %s\nversion: %s\nappVersion: %s\n", name, version, version)}
+	files := map[string]string{
+		"Chart.yaml": fmt.Sprintf("apiVersion: v2\nname: %s\nversion: %s\nappVersion: %s\n", name, version, version),
+	}
 	maps.Copy(files, kioskFiles)
 	return files
 }
@@ -155,7 +157,8 @@ spec:
 `, plural, singular, kindOf(singular), versions)
 	}
 	for _, singular := range objects {
-		files["templates/"+singular+".yaml"] = fmt.Sprintf("apiVersion: plant.example.com/v1\nkind: %s\nmetadata: {name: one}\n", kindOf(singular))
+		files["templates/"+singular+
+			".yaml"] = fmt.Sprintf("apiVersion: plant.example.com/v1\nkind: %s\nmetadata: {name: one}\n", kindOf(singular))
 	}
 	return files
 }

@@ -25,10 +25,11 @@ func namespace(t *testing.T) string {
 	return world.cluster.Namespace(t)
 }
 
-// declare applies manifests. Objects without a namespace are in the given one. $NS, $REGISTRY, $CHARTS and $GIT stand for the
-// namespace and the upstream servers.
+// declare applies manifests. Objects without a namespace are in the given one. $NS, $REGISTRY, $CHARTS and $GIT stand
+// for the namespace and the upstream servers.
 func declare(ctx context.Context, namespace, manifests string) error {
-	text := strings.NewReplacer("$NS", namespace, "$REGISTRY", world.registry.Host(), "$CHARTS", world.charts.Host(), "$GIT", world.git.Host()).Replace(manifests)
+	text := strings.NewReplacer("$NS", namespace, "$REGISTRY", world.registry.Host(), "$CHARTS", world.charts.Host(),
+		"$GIT", world.git.Host()).Replace(manifests)
 	objects, err := env.ParseObjects(namespace, text)
 	if err != nil {
 		return err

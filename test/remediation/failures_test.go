@@ -70,8 +70,8 @@ func TestInstallFailsAndIsRetried(t *testing.T) {
 	await(t, ns, "web", want)
 }
 
-// others makes sure that most releases do well: when many fail at the same time, as they do in this suite, none of them is rolled
-// back where nothing is asked for.
+// others makes sure that most releases do well: when many fail at the same time, as they do in this suite, none of them
+// is rolled back where nothing is asked for.
 var others sync.Once
 
 func amongOthers(t *testing.T) {
@@ -127,7 +127,8 @@ func TestUpgradeFails(t *testing.T) {
 		"remediated": {"  upgrade: {timeout: 3s, remediation: {remediateLastFailure: true}}\n", unready,
 			undone(failed("1 superseded", "2 failed", "3 deployed, Rollback to 1"), 1)},
 		"retried": {"  upgrade: {timeout: 3s, remediation: {retries: 1}}\n", unready,
-			undone(failed("1 superseded", "2 failed", "3 superseded, Rollback to 1", "4 failed", "5 deployed, Rollback to 3"), 2)},
+			undone(failed("1 superseded", "2 failed", "3 superseded, Rollback to 1", "4 failed", "5 deployed, Rollback to 3"),
+				2)},
 		// Tests that fail are a failed upgrade.
 		"test": {"  test: {enable: true}\n", failedTest,
 			undone(untested("1 superseded", "2 superseded", "3 deployed, Rollback to 1"), 1)},
@@ -146,7 +147,8 @@ func TestUpgradeFails(t *testing.T) {
 func TestUpgradeFailsAndIsUninstalled(t *testing.T) {
 	ns := namespace(t)
 	fields := "  upgrade: {timeout: 3s, remediation: {remediateLastFailure: true, strategy: uninstall}}\n"
-	upgrade(t, ns, fields, "  install: {timeout: 3s, remediation: {retries: 0}}\n"+unready) // the first install has more time
+	// the first install has more time
+	upgrade(t, ns, fields, "  install: {timeout: 3s, remediation: {retries: 0}}\n"+unready)
 	want := givenUp(failed("1 failed"), 1)
 	want.InstallFailures = 1
 	await(t, ns, "web", want)

@@ -52,7 +52,8 @@ func TestIdentity(t *testing.T) {
 		t.Errorf("it counts as released: %+v", got)
 	}
 	scalers := &autoscalingv2.HorizontalPodAutoscalerList{}
-	if err := world.cluster.Client.List(t.Context(), scalers, client.InNamespace(ns)); err != nil || len(scalers.Items) > 0 {
+	if err := world.cluster.Client.List(t.Context(), scalers, client.InNamespace(ns)); err != nil ||
+		len(scalers.Items) > 0 {
 		t.Errorf("there are %d autoscalers, %v", len(scalers.Items), err)
 	}
 }

@@ -72,7 +72,8 @@ func TestInventory(t *testing.T) {
 		state.Released, state.Ready, state.History = "True", "True", []string{"1 deployed"}
 		hr := await(t, ns, name, state)
 		want := []v1beta1.ResourceRef{
-			{ID: ns + "_" + name + "-kiosk__ConfigMap", Version: "v1"}, {ID: ns + "_" + name + "-kiosk_apps_Deployment", Version: "v1"},
+			{ID: ns + "_" + name + "-kiosk__ConfigMap", Version: "v1"},
+			{ID: ns + "_" + name + "-kiosk_apps_Deployment", Version: "v1"},
 		}
 		same := func(a, b v1beta1.ResourceRef) bool { return a.ID == b.ID && a.Version == b.Version }
 		if hr.Status.Inventory == nil || !slices.EqualFunc(hr.Status.Inventory.Entries, want, same) {
@@ -107,7 +108,8 @@ func TestDependenciesComeFirst(t *testing.T) {
 	}
 	for _, condition := range get(t, ns, "backend-kiosk", &appsv1.Deployment{}).Status.Conditions {
 		if condition.Type == appsv1.DeploymentAvailable && front.Before(condition.LastTransitionTime.Time) {
-			t.Errorf("the frontend was installed at %s, before the backend was available at %s", front, condition.LastTransitionTime)
+			t.Errorf("the frontend was installed at %s, before the backend was available at %s", front,
+				condition.LastTransitionTime)
 		}
 	}
 }
@@ -205,7 +207,8 @@ metadata: {name: $NS-t}
 	for name, target := range map[string]string{"there": ns + "-t", "made": ns + "-made"} {
 		hr := awaitReady(t, ns, name)
 		full := target + "-" + name
-		if latest := hr.Status.Latest(); latest.Name != full || latest.Namespace != target || hr.Status.StorageNamespace != ns {
+		if latest := hr.Status.Latest(); latest.Name != full || latest.Namespace != target ||
+			hr.Status.StorageNamespace != ns {
 			t.Errorf("%s: release %s in %s, records in %s", name, latest.Name, latest.Namespace, hr.Status.StorageNamespace)
 		}
 		get(t, target, full+"-kiosk", &appsv1.Deployment{})
@@ -276,7 +279,8 @@ func TestPostRenderers(t *testing.T) {
 	if got := get(t, ns, "web-kiosk", &corev1.ConfigMap{}).Labels["team"]; got != "blue" {
 		t.Errorf("the ConfigMap has the label %q", got)
 	}
-	if manifest := mustRun(t, "helm", "-n", ns, "get", "manifest", "web"); !strings.Contains(manifest, "patched: \"yes\"") {
+	if manifest := mustRun(t, "helm", "-n", ns, "get", "manifest", "web"); !strings.Contains(manifest,
+		"patched: \"yes\"") {
 		t.Errorf("the record does not have what was applied:\n%s", manifest)
 	}
 }

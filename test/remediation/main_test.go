@@ -1,6 +1,6 @@
-// Package remediation plays what users of the Flux API do every day, from manifests written for it, and holds the result
-// against the stock helm command and the live objects: installs, upgrades, failures of every kind and what follows them,
-// identities, CRDs, and charts that change their name.
+// Package remediation plays what users of the Flux API do every day, from manifests written for it, and holds the
+// result against the stock helm command and the live objects: installs, upgrades, failures of every kind and what
+// follows them, identities, CRDs, and charts that change their name.
 //
 // One controller serves all scenarios; each has a namespace of its own, and they run side by side.
 package remediation
@@ -80,8 +80,8 @@ func startUpstream(ctx context.Context) (err error) {
 	return err
 }
 
-// declareSources makes the sources that scenarios share, in a namespace of their own, and notes what a HelmRelease looks like
-// that no controller has seen.
+// declareSources makes the sources that scenarios share, in a namespace of their own, and notes what a HelmRelease
+// looks like that no controller has seen.
 func declareSources(ctx context.Context) error {
 	if err := declare(ctx, "sources", sources); err != nil {
 		return err

@@ -68,8 +68,8 @@ func versions(t *testing.T, plural string) []string {
 	return names
 }
 
-// CRDs of a chart: an install creates them, an upgrade creates what is missing, and replaces what exists only when asked to.
-// None ever goes.
+// CRDs of a chart: an install creates them, an upgrade creates what is missing, and replaces what exists only when
+// asked to. None ever goes.
 func TestCRDs(t *testing.T) {
 	ns := namespace(t)
 	steps := []struct {
@@ -78,8 +78,12 @@ func TestCRDs(t *testing.T) {
 		want            map[string]int // versions of each CRD
 	}{
 		{"1.0.0", "", []string{"1 deployed"}, map[string]int{"gauges": 1, "valves": 1, "levers": 1}},
-		{"2.0.0", "  upgrade: {crds: Create}", []string{"1 superseded", "2 deployed"}, map[string]int{"gauges": 1, "valves": 1, "levers": 1, "pumps": 1}},
-		{"2.0.0", "  upgrade: {crds: CreateReplace}\n  values: {again: true}", []string{"1 superseded", "2 superseded", "3 deployed"},
+		{
+			"2.0.0", "  upgrade: {crds: Create}", []string{"1 superseded", "2 deployed"},
+			map[string]int{"gauges": 1, "valves": 1, "levers": 1, "pumps": 1},
+		},
+		{"2.0.0", "  upgrade: {crds: CreateReplace}\n  values: {again: true}",
+			[]string{"1 superseded", "2 superseded", "3 deployed"},
 			map[string]int{"gauges": 1, "valves": 2, "levers": 1, "pumps": 1}},
 	}
 	for _, step := range steps {
@@ -126,8 +130,8 @@ func TestTheChartChangesItsName(t *testing.T) {
 	}
 }
 
-// checkApplied checks that a Deployment was written by server-side apply alone, as the helm command of the next generation
-// does it.
+// checkApplied checks that a Deployment was written by server-side apply alone, as the helm command of the next
+// generation does it.
 func checkApplied(t *testing.T, ns, name string) {
 	t.Helper()
 	applied := 0

@@ -10,7 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var files = map[string]string{"Chart.yaml": "apiVersion: v2\nname: app\nversion: 1.0.0+b1\n", "templates/x.yaml": "a: 1\n"}
+var files = map[string]string{
+	"Chart.yaml": "apiVersion: v2\nname: app\nversion: 1.0.0+b1\n", "templates/x.yaml": "a: 1\n",
+}
 
 func TestChartsAreBuiltTheSameEachTime(t *testing.T) {
 	dir := t.TempDir()

@@ -49,11 +49,15 @@ func live(t *testing.T, content string, stored ...any) *unstructured.Unstructure
 func TestParse(t *testing.T) {
 	t.Parallel()
 	second := strings.ReplaceAll(widgets, "widgets", "gadgets")
-	found, err := parse([]chart.CRD{file("b.yaml", "# only a comment\n---\n"+widgets+"---\n"+second), file("empty.yaml", ""), {Filename: "none"}})
+	found, err := parse(
+		[]chart.CRD{
+			file("b.yaml", "# only a comment\n---\n"+widgets+"---\n"+second), file("empty.yaml", ""), {Filename: "none"},
+		})
 	if err != nil || len(found) != 2 || found[0].name() != "gadgets.example.dev" || found[1].file != "crds/b.yaml" {
 		t.Errorf("parse gives %v, %v", found, err)
 	}
-	if found, err := parse([]chart.CRD{file("a.yaml", widgets+"status: {storedVersions: [v9]}\n")}); err != nil || found[0].object.Object["status"] != nil {
+	if found, err := parse([]chart.CRD{file("a.yaml", widgets+"status: {storedVersions: [v9]}\n")}); err != nil ||
+		found[0].object.Object["status"] != nil {
 		t.Errorf("the status of a chart is kept: %v", err)
 	}
 	for want, content := range map[string]string{
@@ -86,13 +90,19 @@ func TestCompatible(t *testing.T) {
 		"a version less, nothing stored": {live: both, next: newer, stored: []any{"v2"}},
 		"a stored version less": {
 			live: both, next: newer, stored: []any{"v1", "v2"},
-			want: []string{"widgets.example.dev", "drops version v1,", "status.storedVersions", "crds/a.yaml", "rewrite all of them"},
+			want: []string{
+				"widgets.example.dev", "drops version v1,", "status.storedVersions", "crds/a.yaml", "rewrite all of them",
+			},
 		},
-		"another scope": {live: widgets, next: strings.Replace(widgets, "Namespaced", "Cluster", 1), want: []string{"spec.scope", "Namespaced", "Cluster"}},
-		"another kind":  {live: widgets, next: strings.Replace(widgets, "kind: Widget", "kind: Gizmo", 1), want: []string{"spec.names.kind", "Gizmo"}},
-		"another group": {live: widgets, next: strings.Replace(widgets, "group: example", "group: other", 1), want: []string{"spec.group"}},
+		"another scope": {live: widgets, next: strings.Replace(widgets, "Namespaced", "Cluster", 1),
+			want: []string{"spec.scope", "Namespaced", "Cluster"}},
+		"another kind": {live: widgets, next: strings.Replace(widgets, "kind: Widget", "kind: Gizmo", 1),
+			want: []string{"spec.names.kind", "Gizmo"}},
+		"another group": {live: widgets, next: strings.Replace(widgets, "group: example", "group: other", 1),
+			want: []string{"spec.group"}},
 	} {
-		err := compatible(&definition{file: "crds/a.yaml", object: build.Object(t, test.next), live: live(t, test.live, test.stored...)})
+		err := compatible(
+			&definition{file: "crds/a.yaml", object: build.Object(t, test.next), live: live(t, test.live, test.stored...)})
 		var refusal *RefusalError
 		if errors.As(err, &refusal) != (test.want != nil) {
 			t.Errorf("%s: the error is %v", name, err)
@@ -107,7 +117,8 @@ func TestCompatible(t *testing.T) {
 
 func TestReplacementKeepsWhatOthersPutIn(t *testing.T) {
 	t.Parallel()
-	webhook := widgets + "  conversion: {strategy: Webhook, webhook: {clientConfig: {%s}, conversionReviewVersions: [v1]}}\n"
+	webhook := widgets +
+		"  conversion: {strategy: Webhook, webhook: {clientConfig: {%s}, conversionReviewVersions: [v1]}}\n"
 	with := func(config string) string { return strings.Replace(webhook, "%s", config, 1) }
 	for name, test := range map[string]struct{ live, next, want string }{
 		"left empty":       {with("caBundle: TElWRQ=="), with("url: https://new.example.dev"), "TElWRQ=="},
@@ -125,7 +136,8 @@ func TestReplacementKeepsWhatOthersPutIn(t *testing.T) {
 		if bundle != test.want {
 			t.Errorf("%s: caBundle is %q, want %q", name, bundle, test.want)
 		}
-		if labels := got.GetLabels(); labels["theirs"] != "kept" || labels["ours"] != "new" || got.GetResourceVersion() != "1" {
+		if labels := got.GetLabels(); labels["theirs"] != "kept" || labels["ours"] != "new" ||
+			got.GetResourceVersion() != "1" {
 			t.Errorf("%s: labels are %v, resourceVersion %q", name, labels, got.GetResourceVersion())
 		}
 	}
@@ -139,7 +151,8 @@ func TestJudge(t *testing.T) {
 	if ok, err := judge(build.Object(t, widgets)); ok || err != nil {
 		t.Errorf("a new one gives %v, %v", ok, err)
 	}
-	rejected := build.Object(t, widgets+"status: {conditions: [{type: NamesAccepted, status: \"False\", message: widgets is taken}]}\n")
+	rejected := build.Object(t,
+		widgets+"status: {conditions: [{type: NamesAccepted, status: \"False\", message: widgets is taken}]}\n")
 	if _, err := judge(rejected); err == nil || !strings.Contains(err.Error(), "widgets is taken") {
 		t.Errorf("names that are taken give %v", err)
 	}
@@ -167,13 +180,19 @@ func TestWrite(t *testing.T) {
 		want    string
 		verbs   []string
 	}{
-		"missing":                {want: "created", verbs: []string{"get", "create"}},
-		"there, left alone":      {live: widgets, want: "unchanged", verbs: []string{"get"}},
-		"there, replaced":        {live: widgets, replace: true, want: "replaced", verbs: []string{"get", "update"}},
-		"somebody changed it":    {live: widgets, replace: true, fails: map[string][]error{"update": {conflict}}, want: "replaced", verbs: []string{"get", "update", "get", "update"}},
-		"somebody was first":     {live: widgets, fails: map[string][]error{"get": {apierrors.NewNotFound(resource.GroupResource(), "x")}, "create": {exists}}, want: "unchanged", verbs: []string{"get", "create", "get"}},
-		"somebody changes often": {live: widgets, replace: true, fails: map[string][]error{"update": slices.Repeat([]error{conflict}, attempts)}, want: "others keep changing"},
-		"forbidden":              {fails: map[string][]error{"create": {apierrors.NewForbidden(resource.GroupResource(), "x", errors.New("no"))}}, want: "forbidden", verbs: []string{"get", "create"}},
+		"missing":           {want: "created", verbs: []string{"get", "create"}},
+		"there, left alone": {live: widgets, want: "unchanged", verbs: []string{"get"}},
+		"there, replaced":   {live: widgets, replace: true, want: "replaced", verbs: []string{"get", "update"}},
+		"somebody changed it": {live: widgets, replace: true, fails: map[string][]error{"update": {conflict}},
+			want: "replaced", verbs: []string{"get", "update", "get", "update"}},
+		"somebody was first": {live: widgets,
+			fails: map[string][]error{"get": {apierrors.NewNotFound(resource.GroupResource(), "x")}, "create": {exists}},
+			want:  "unchanged", verbs: []string{"get", "create", "get"}},
+		"somebody changes often": {live: widgets, replace: true,
+			fails: map[string][]error{"update": slices.Repeat([]error{conflict}, attempts)}, want: "others keep changing"},
+		"forbidden": {
+			fails: map[string][]error{"create": {apierrors.NewForbidden(resource.GroupResource(), "x", errors.New("no"))}},
+			want:  "forbidden", verbs: []string{"get", "create"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -200,11 +219,14 @@ func TestWrite(t *testing.T) {
 				err = a.write(t.Context(), d)
 			}
 			name := []string{"widgets.example.dev"}
-			want := map[string]Result{"created": {Created: name}, "replaced": {Replaced: name}, "unchanged": {Unchanged: name}}[test.want]
+			want := map[string]Result{
+				"created": {Created: name}, "replaced": {Replaced: name}, "unchanged": {Unchanged: name},
+			}[test.want]
 			if !equality.Semantic.DeepEqual(a.result, want) {
 				t.Errorf("the result is %+v, want %+v; %v", a.result, want, err)
 			}
-			if len(want.Created)+len(want.Replaced)+len(want.Unchanged) == 0 && (err == nil || !strings.Contains(err.Error(), test.want)) {
+			if len(want.Created)+len(want.Replaced)+len(want.Unchanged) == 0 &&
+				(err == nil || !strings.Contains(err.Error(), test.want)) {
 				t.Errorf("the error is %v, want %q", err, test.want)
 			}
 			if test.verbs != nil && !slices.Equal(verbs, test.verbs) {

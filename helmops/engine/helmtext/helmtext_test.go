@@ -37,8 +37,10 @@ const hookText = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: h\n  annot
 
 func newChart(change ...func(*chart.Chart)) *chart.Chart {
 	c := &chart.Chart{
-		Metadata:  &chart.Metadata{Name: "web", Version: "1.0.0", APIVersion: "v2"},
-		Templates: []*chart.File{{Name: "templates/a.yaml", Data: []byte("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n")}},
+		Metadata: &chart.Metadata{Name: "web", Version: "1.0.0", APIVersion: "v2"},
+		Templates: []*chart.File{
+			{Name: "templates/a.yaml", Data: []byte("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n")},
+		},
 	}
 	for _, one := range change {
 		one(c)
@@ -184,7 +186,8 @@ func TestHelmFailsLikeThis(t *testing.T) {
 		}},
 	}
 	all := map[string]func(string) bool{
-		"schema": helmtext.IsSchema, "rendering": helmtext.IsRendering, "hook": helmtext.IsHook, "pending": helmtext.IsPending,
+		"schema": helmtext.IsSchema, "rendering": helmtext.IsRendering, "hook": helmtext.IsHook,
+		"pending": helmtext.IsPending,
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -17,8 +17,8 @@ const (
 	goneHook  = "apiVersion: example.com/v1\nkind: Cog\nmetadata: {name: c, annotations: {helm.sh/hook: pre-delete}}\n"
 )
 
-// What an uninstall has to delete does not include objects whose kind is gone; every other action, and a hook, needs the
-// kind.
+// What an uninstall has to delete does not include objects whose kind is gone; every other action, and a hook, needs
+// the kind.
 func TestObjectsGoWithTheirKind(t *testing.T) {
 	t.Parallel()
 	mapper := meta.NewDefaultRESTMapper([]schema.GroupVersion{{Group: "example.com", Version: "v1"}})

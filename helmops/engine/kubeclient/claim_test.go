@@ -81,7 +81,8 @@ func TestCreateRefusesAManifestWithAnObjectTwice(t *testing.T) {
 	s := newAPIServer(t)
 	c := s.client(t)
 	_, err := c.Create(c.build(t, settingsText, settingsText))
-	if err == nil || !strings.Contains(err.Error(), "ConfigMap apps/settings already exists: it is in the manifest twice") {
+	if err == nil ||
+		!strings.Contains(err.Error(), "ConfigMap apps/settings already exists: it is in the manifest twice") {
 		t.Errorf("error %v", err)
 	}
 	if len(s.wrote()) != 0 {
@@ -192,7 +193,8 @@ func TestAHookThatHoldsDataIsNotReplaced(t *testing.T) {
 	text := strings.Replace(claimText, "namespace: apps}", "namespace: apps, annotations: {helm.sh/hook: pre-install}}", 1)
 	s := newAPIServer(t)
 	s.put(t, text, func(o *unstructured.Unstructured) {
-		o.SetAnnotations(map[string]string{v1beta1.HookOfAnnotation: v1beta1.HookOf("apps", "web"), "helm.sh/hook": "pre-install"})
+		o.SetAnnotations(
+			map[string]string{v1beta1.HookOfAnnotation: v1beta1.HookOf("apps", "web"), "helm.sh/hook": "pre-install"})
 		o.SetUID("first")
 	})
 	c := s.client(t)

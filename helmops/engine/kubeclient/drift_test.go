@@ -35,11 +35,13 @@ func TestScaledBy(t *testing.T) {
 	}{
 		{name: "HorizontalPodAutoscaler", want: map[scaled]bool{{deployment, "apps", "web"}: true},
 			object: `{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: a}, spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}}}`},
-		{name: "of another version of the API", want: map[scaled]bool{{schema.GroupKind{Group: "apps", Kind: "StatefulSet"}, "apps", "db"}: true},
+		{name: "of another version of the API",
+			want:   map[scaled]bool{{schema.GroupKind{Group: "apps", Kind: "StatefulSet"}, "apps", "db"}: true},
 			object: `{apiVersion: autoscaling/v1, kind: HorizontalPodAutoscaler, metadata: {name: a}, spec: {scaleTargetRef: {apiVersion: apps/v1beta9, kind: StatefulSet, name: db}}}`},
 		{name: "ScaledObject without a kind", want: map[scaled]bool{{deployment, "apps", "web"}: true},
 			object: `{apiVersion: keda.sh/v1alpha1, kind: ScaledObject, metadata: {name: a}, spec: {scaleTargetRef: {name: web, envSourceContainerName: x, extra: 1}}}`},
-		{name: "ScaledObject of a custom resource", want: map[scaled]bool{{schema.GroupKind{Group: "argoproj.io", Kind: "Rollout"}, "apps", "web"}: true},
+		{name: "ScaledObject of a custom resource",
+			want:   map[scaled]bool{{schema.GroupKind{Group: "argoproj.io", Kind: "Rollout"}, "apps", "web"}: true},
 			object: `{apiVersion: keda.sh/v1alpha1, kind: ScaledObject, metadata: {name: a}, spec: {scaleTargetRef: {apiVersion: argoproj.io/v1alpha1, kind: Rollout, name: web}}}`},
 		{name: "nonsense", want: map[scaled]bool{},
 			object: `{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: a}, spec: {scaleTargetRef: {apiVersion: a/b/c, kind: 1}}}`},
@@ -49,7 +51,8 @@ func TestScaledBy(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(tt.want, scaledBy(kube.ResourceList{infoOf(t, tt.object)}), cmp.AllowUnexported(scaled{})); diff != "" {
+			if diff := cmp.Diff(tt.want, scaledBy(kube.ResourceList{infoOf(t, tt.object)}),
+				cmp.AllowUnexported(scaled{})); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -60,10 +63,14 @@ func TestWithoutReplicas(t *testing.T) {
 	t.Parallel()
 	info := infoOf(t, `{apiVersion: apps/v1, kind: Deployment, metadata: {name: a}, spec: {replicas: 2, paused: true}}`)
 	got := withoutReplicas(info)
-	if diff := cmp.Diff(build.Object(t, `{apiVersion: apps/v1, kind: Deployment, metadata: {name: a}, spec: {paused: true}}`), got.Object); diff != "" {
+	if diff := cmp.Diff(
+		build.Object(t, `{apiVersion: apps/v1, kind: Deployment, metadata: {name: a}, spec: {paused: true}}`),
+		got.Object); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(build.Object(t, `{apiVersion: apps/v1, kind: Deployment, metadata: {name: a}, spec: {replicas: 2, paused: true}}`), info.Object); diff != "" {
+	if diff := cmp.Diff(
+		build.Object(t, `{apiVersion: apps/v1, kind: Deployment, metadata: {name: a}, spec: {replicas: 2, paused: true}}`),
+		info.Object); diff != "" {
 		t.Errorf("the original was changed: %s", diff)
 	}
 	if withoutReplicas(nil) != nil {
@@ -73,7 +80,8 @@ func TestWithoutReplicas(t *testing.T) {
 
 func TestChoose(t *testing.T) {
 	t.Parallel()
-	a, b := infoOf(t, `{apiVersion: v1, kind: Secret, metadata: {name: a}}`), infoOf(t, `{apiVersion: v1, kind: Secret, metadata: {name: b}}`)
+	a, b := infoOf(t, `{apiVersion: v1, kind: Secret, metadata: {name: a}}`), infoOf(t,
+		`{apiVersion: v1, kind: Secret, metadata: {name: b}}`)
 	list := kube.ResourceList{a, b, b}
 	if got := (Inspection{}).choose(list); len(got) != 2 {
 		t.Errorf("of all there are %d", len(got))
@@ -88,7 +96,8 @@ func TestRefusals(t *testing.T) {
 	t.Parallel()
 	kind := schema.GroupKind{Group: "apps", Kind: "Deployment"}
 	invalid := apierrors.NewInvalid(kind, "web", field.ErrorList{
-		field.Invalid(field.NewPath("spec", "selector"), "x", "field is immutable"), field.Invalid(field.NewPath("spec", "a"), 1, ""),
+		field.Invalid(field.NewPath("spec", "selector"), "x", "field is immutable"),
+		field.Invalid(field.NewPath("spec", "a"), 1, ""),
 		field.Invalid(field.NewPath("spec", "b"), 1, ""), field.Invalid(field.NewPath("spec", "c"), 1, ""),
 	})
 	tests := []struct {
@@ -98,15 +107,20 @@ func TestRefusals(t *testing.T) {
 		fields           string
 	}{
 		{name: "invalid", err: invalid, refused: true, fields: ": spec.selector, spec.a, spec.b"},
-		{name: "a webhook that takes no part", err: apierrors.NewBadRequest(`admission webhook "a" does not support dry run`), refused: true, untried: true},
+		{
+			name: "a webhook that takes no part", err: apierrors.NewBadRequest(`admission webhook "a" does not support dry run`),
+			refused: true, untried: true,
+		},
 		{name: "the API server is away", err: apierrors.NewServiceUnavailable("later")},
 		{name: "no answer", err: errors.New("connection refused")},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if isRefusal(tt.err) != tt.refused || ssa.IsDryRunUnsupported(tt.err) != tt.untried || invalidFields(tt.err) != tt.fields {
-				t.Errorf("refused %v, untried %v, fields %q", isRefusal(tt.err), ssa.IsDryRunUnsupported(tt.err), invalidFields(tt.err))
+			if isRefusal(tt.err) != tt.refused || ssa.IsDryRunUnsupported(tt.err) != tt.untried ||
+				invalidFields(tt.err) != tt.fields {
+				t.Errorf("refused %v, untried %v, fields %q", isRefusal(tt.err), ssa.IsDryRunUnsupported(tt.err),
+					invalidFields(tt.err))
 			}
 		})
 	}

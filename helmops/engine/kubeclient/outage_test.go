@@ -22,8 +22,8 @@ import (
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 )
 
-// A request is repeated when the way to the API server is broken, and when the server is busy. It is not when the server
-// has refused it.
+// A request is repeated when the way to the API server is broken, and when the server is busy. It is not when the
+// server has refused it.
 func TestOnlyAnOutageIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	resource := schema.GroupResource{Resource: "configmaps"}
@@ -141,8 +141,10 @@ func TestAnObjectIsExplainedByItsPods(t *testing.T) {
 		spec: {replicas: 1, selector: {matchLabels: {app: web}}}, status: {observedGeneration: 1, conditions: [
 		{type: ReplicaFailure, status: "True", reason: FailedCreate, message: exceeded quota}]}}`
 	podText := func(name, created, state string) string {
-		return `{apiVersion: v1, kind: Pod, metadata: {name: ` + name + `, namespace: apps, labels: {app: web}, creationTimestamp: "` + created +
-			`"}, spec: {containers: [{name: main}]}, status: {phase: Pending, containerStatuses: [{name: main, state: ` + state + `}]}}`
+		return `{apiVersion: v1, kind: Pod, metadata: {name: ` + name +
+			`, namespace: apps, labels: {app: web}, creationTimestamp: "` + created +
+			`"}, spec: {containers: [{name: main}]}, status: {phase: Pending, containerStatuses: [{name: main, state: ` + state +
+			`}]}}`
 	}
 	pull := `{waiting: {reason: ImagePullBackOff, message: "image web:2 not found"}}`
 	runs := `{running: {startedAt: "2026-01-01T00:00:00Z"}}`
@@ -211,7 +213,9 @@ func TestPreflightFindsWhatTheServerRefuses(t *testing.T) {
 			return nil
 		}
 		status := refusalOf(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, "spec.selector: Required value")
-		status.Details = &metav1.StatusDetails{Causes: []metav1.StatusCause{{Field: "spec.selector", Message: "Required value"}}}
+		status.Details = &metav1.StatusDetails{
+			Causes: []metav1.StatusCause{{Field: "spec.selector", Message: "Required value"}},
+		}
 		return status
 	}
 	lacks := func(method, _ string) *metav1.Status {
@@ -238,7 +242,10 @@ func TestPreflightFindsWhatTheServerRefuses(t *testing.T) {
 			name: "data that is no text", want: "data.a",
 			proposal: Proposal{Manifest: strings.Replace(settingsText, "a: wanted", "a: 1", 1)},
 		},
-		{name: "a namespace that is made before", proposal: Proposal{Manifest: elsewhere, Namespaces: []string{"team"}}, answer: lacks},
+		{
+			name: "a namespace that is made before", proposal: Proposal{Manifest: elsewhere, Namespaces: []string{"team"}},
+			answer: lacks,
+		},
 		{
 			name: "a namespace that the manifest brings", answer: lacks,
 			proposal: Proposal{Manifest: elsewhere + "\n---\n" + namespaceText},

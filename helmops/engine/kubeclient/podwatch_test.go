@@ -27,10 +27,14 @@ import (
 func waitingPod(name, reason string, created time.Time) *corev1.Pod {
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: "apps", Name: name, UID: "pod", Labels: map[string]string{"app": "web"}, CreationTimestamp: metav1.Time{Time: created},
+			Namespace: "apps", Name: name, UID: "pod", Labels: map[string]string{"app": "web"},
+			CreationTimestamp: metav1.Time{Time: created},
 		},
 		Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{
-			{Name: "main", RestartCount: crashes, State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason}}},
+			{
+				Name: "main", RestartCount: crashes,
+				State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason}},
+			},
 		}},
 	}
 }
@@ -42,7 +46,8 @@ func TestStateOf(t *testing.T) {
 		job    bool
 		want   podState
 	}{
-		{"CrashLoopBackOff", false, podBroken}, {"CrashLoopBackOff", true, podFine}, {"CreateContainerConfigError", true, podBroken},
+		{"CrashLoopBackOff", false, podBroken}, {"CrashLoopBackOff", true, podFine},
+		{"CreateContainerConfigError", true, podBroken},
 		{"InvalidImageName", false, podBroken}, {"ImagePullBackOff", false, podPulling}, {"ErrImagePull", true, podPulling},
 		{"ContainerCreating", false, podStarting}, {"PodInitializing", false, podStarting}, {"Whatever", false, podFine},
 	}
@@ -76,7 +81,9 @@ func workload(kind string) unready {
 	content := &unstructured.Unstructured{Object: map[string]any{
 		"spec": map[string]any{"selector": map[string]any{"matchLabels": map[string]any{"app": "web"}}},
 	}}
-	mapping := &meta.RESTMapping{GroupVersionKind: schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: kind}, Scope: meta.RESTScopeNamespace}
+	mapping := &meta.RESTMapping{
+		GroupVersionKind: schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: kind}, Scope: meta.RESTScopeNamespace,
+	}
 	return unready{info: &resource.Info{Namespace: "apps", Name: "web", Mapping: mapping, Object: content}}
 }
 
@@ -105,7 +112,10 @@ func TestPodsThatCannotRun(t *testing.T) {
 				if tt.older {
 					created = begun.Add(-time.Hour)
 				}
-				client := &Client{identity: podsOnly{clients: fake.NewClientset(waitingPod("web-1", tt.reason, created))}, options: Options{Now: time.Now}}
+				client := &Client{
+					identity: podsOnly{clients: fake.NewClientset(waitingPod("web-1", tt.reason, created))},
+					options:  Options{Now: time.Now},
+				}
 				w := client.watchPods(ctx, []unready{workload("Deployment")}, begun)
 				var failed time.Duration
 				select {
@@ -186,7 +196,8 @@ func TestStuck(t *testing.T) {
 	pod := func(revision string) *corev1.Pod {
 		controls := true
 		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
-			Labels: map[string]string{appsv1.ControllerRevisionHashLabelKey: revision}, OwnerReferences: []metav1.OwnerReference{{UID: "set", Controller: &controls}},
+			Labels:          map[string]string{appsv1.ControllerRevisionHashLabelKey: revision},
+			OwnerReferences: []metav1.OwnerReference{{UID: "set", Controller: &controls}},
 		}}
 	}
 	tests := []struct {
@@ -197,9 +208,15 @@ func TestStuck(t *testing.T) {
 	}{
 		{"of the revision that is left", set(nil), pod(bad), true},
 		{"of the revision it goes to", set(nil), pod(good), false},
-		{"of somebody else", set(nil), &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{appsv1.ControllerRevisionHashLabelKey: bad}}}, false},
+		{
+			"of somebody else", set(nil),
+			&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{appsv1.ControllerRevisionHashLabelKey: bad}}},
+			false,
+		},
 		{"not seen yet", set(func(s *appsv1.StatefulSet) { s.Generation = 3 }), pod(bad), false},
-		{"replaced by hand", set(func(s *appsv1.StatefulSet) { s.Spec.UpdateStrategy.Type = appsv1.OnDeleteStatefulSetStrategyType }), pod(bad), false},
+		{"replaced by hand", set(func(s *appsv1.StatefulSet) {
+			s.Spec.UpdateStrategy.Type = appsv1.OnDeleteStatefulSetStrategyType
+		}), pod(bad), false},
 		{"held back", set(func(s *appsv1.StatefulSet) {
 			s.Spec.UpdateStrategy.RollingUpdate = &appsv1.RollingUpdateStatefulSetStrategy{Partition: &one}
 		}), pod(bad), false},
@@ -219,7 +236,9 @@ func TestAStatefulSetThatIsStuckIsFreed(t *testing.T) {
 			set.Status.UpdateRevision = "web-good"
 			pod := waitingPod("web-0", "CrashLoopBackOff", time.Now().Add(-time.Hour))
 			pod.Labels[appsv1.ControllerRevisionHashLabelKey] = "web-bad"
-			pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("StatefulSet"))}
+			pod.OwnerReferences = []metav1.OwnerReference{
+				*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("StatefulSet")),
+			}
 			clients := fake.NewClientset(set, pod)
 			client := &Client{identity: podsOnly{clients: clients}, options: Options{Now: time.Now, Rollback: back}}
 			client.watchPods(t.Context(), []unready{workload("StatefulSet")}, time.Now())
@@ -239,8 +258,12 @@ func TestAStatefulSetThatIsStuckIsFreed(t *testing.T) {
 func TestPodsThatAreMadeUpAreKeptUpToABound(t *testing.T) {
 	t.Parallel()
 	begun := time.Now()
-	w := &podWatch{client: &Client{options: Options{Now: time.Now}}, broken: make(chan unready, 1), starting: map[types.UID]bool{}}
-	f := &podFollower{podWatch: w, object: workload("Deployment"), pulling: map[types.UID]string{}, due: map[types.UID]time.Time{}}
+	w := &podWatch{
+		client: &Client{options: Options{Now: time.Now}}, broken: make(chan unready, 1), starting: map[types.UID]bool{},
+	}
+	f := &podFollower{
+		podWatch: w, object: workload("Deployment"), pulling: map[types.UID]string{}, due: map[types.UID]time.Time{},
+	}
 	for i := range 3 * maxStarting {
 		for _, reason := range []string{"ImagePullBackOff", "ContainerCreating"} {
 			pod := waitingPod(reason+fmt.Sprint(i), reason, begun)

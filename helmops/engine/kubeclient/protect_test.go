@@ -45,7 +45,8 @@ func TestAClaimDoesNotShrink(t *testing.T) {
 		return &unstructured.Unstructured{Object: object}
 	}
 	for _, tt := range []struct{ live, wanted, want string }{
-		{"2Gi", "1Gi", "2Gi"}, {"1Gi", "2Gi", "2Gi"}, {"1Gi", "1024Mi", "1024Mi"}, {"", "1Gi", "1Gi"}, {"large", "1Gi", "1Gi"},
+		{"2Gi", "1Gi", "2Gi"}, {"1Gi", "2Gi", "2Gi"}, {"1Gi", "1024Mi", "1024Mi"}, {"", "1Gi", "1Gi"},
+		{"large", "1Gi", "1Gi"},
 	} {
 		wanted := claim(tt.wanted)
 		got := wanted

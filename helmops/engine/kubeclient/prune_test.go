@@ -349,7 +349,9 @@ func TestWaitingForADeletionNamesTheFinalizers(t *testing.T) {
 	if err := c.WaitForDelete(list, 5*c.options.Timeout); err != nil {
 		t.Errorf("of what is not there: %v", err)
 	}
-	s.put(t, settingsText, func(o *unstructured.Unstructured) { o.SetFinalizers([]string{"example.com/a", "example.com/b"}) })
+	s.put(t, settingsText, func(o *unstructured.Unstructured) {
+		o.SetFinalizers([]string{"example.com/a", "example.com/b"})
+	})
 	err := c.held(list[0], c.options.Timeout)
 	want := "ConfigMap apps/settings is still there 5s after it was deleted; its finalizers are example.com/a, example.com/b"
 	if err == nil || err.Error() != want {

@@ -280,7 +280,8 @@ func (s *apiServer) one(w http.ResponseWriter, r *http.Request, path string) {
 		send(w, http.StatusNotFound, notFound)
 	case r.Method == http.MethodDelete:
 		delete(s.objects, path)
-		send(w, http.StatusOK, metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusSuccess})
+		send(w, http.StatusOK,
+			metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusSuccess})
 	default:
 		send(w, http.StatusOK, there)
 	}

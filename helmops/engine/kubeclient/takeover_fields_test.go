@@ -11,7 +11,8 @@ import (
 )
 
 func TestFieldsPatchMergesTheEntriesOfFormerManagers(t *testing.T) {
-	entry := func(manager string, op metav1.ManagedFieldsOperationType, field, subresource string) metav1.ManagedFieldsEntry {
+	entry := func(manager string, op metav1.ManagedFieldsOperationType, field,
+		subresource string) metav1.ManagedFieldsEntry {
 		return metav1.ManagedFieldsEntry{
 			Manager: manager, Operation: op, APIVersion: "v1", FieldsType: "FieldsV1", Subresource: subresource,
 			FieldsV1: metav1.NewFieldsV1(`{"f:data":{"f:` + field + `":{}}}`),
@@ -28,7 +29,9 @@ func TestFieldsPatchMergesTheEntriesOfFormerManagers(t *testing.T) {
 		ours     string
 	}{
 		{name: "somebody else's and the status stay",
-			entries:  []metav1.ManagedFieldsEntry{entry("helm", update, "a", ""), entry("kubectl", update, "b", ""), entry("helm", update, "c", "status")},
+			entries: []metav1.ManagedFieldsEntry{
+				entry("helm", update, "a", ""), entry("kubectl", update, "b", ""), entry("helm", update, "c", "status"),
+			},
 			managers: []string{"helm Apply", "kubectl Update", "helm Update"}, ours: `{"f:data":{"f:a":{}}}`},
 		{name: "what admission added is not taken",
 			entries: []metav1.ManagedFieldsEntry{entry("helm", update, "defaulted", "")}, meant: &meant,
@@ -42,7 +45,8 @@ func TestFieldsPatchMergesTheEntriesOfFormerManagers(t *testing.T) {
 		{name: "the helm command upgraded what we applied",
 			entries:  []metav1.ManagedFieldsEntry{entry("helm", apply, "a", ""), entry("helm", update, "b", "")},
 			managers: []string{"helm Apply"}, ours: `{"f:data":{"f:a":{},"f:b":{}}}`},
-		{name: "Flux applied it", entries: []metav1.ManagedFieldsEntry{entry("helm-controller", apply, "a", ""), entry("kubectl", update, "b", "")},
+		{name: "Flux applied it",
+			entries:  []metav1.ManagedFieldsEntry{entry("helm-controller", apply, "a", ""), entry("kubectl", update, "b", "")},
 			managers: []string{"helm Apply", "kubectl Update"}, ours: `{"f:data":{"f:a":{}}}`},
 	}
 	for _, tt := range tests {
@@ -60,7 +64,8 @@ func TestFieldsPatchMergesTheEntriesOfFormerManagers(t *testing.T) {
 				Path  string
 				Value json.RawMessage
 			}
-			if err := json.Unmarshal(patch, &operations); err != nil || len(operations) != 2 || string(operations[1].Value) != `"7"` {
+			if err := json.Unmarshal(patch, &operations); err != nil || len(operations) != 2 ||
+				string(operations[1].Value) != `"7"` {
 				t.Fatalf("patch %s: %v", patch, err)
 			}
 			var fields []metav1.ManagedFieldsEntry

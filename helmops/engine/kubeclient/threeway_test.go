@@ -53,14 +53,16 @@ func TestThreeWay(t *testing.T) {
 			former: widget + "spec: {size: 1}\n", wanted: widget + "spec: {size: 1}\n", live: widget + "spec: {size: 2}\n",
 			kind: types.MergePatchType, want: `{"spec":{"size":1}}`},
 		{name: "a custom resource without a difference",
-			former: widget + "spec: {size: 1}\n", wanted: widget + "spec: {size: 1}\n", live: widget + "spec: {size: 1, color: red}\n",
+			former: widget + "spec: {size: 1}\n", wanted: widget + "spec: {size: 1}\n",
+			live: widget + "spec: {size: 1, color: red}\n",
 			kind: types.MergePatchType, want: `{}`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			live := build.Object(t, tt.live)
-			got, err := threeWay(live.GroupVersionKind(), build.Object(t, tt.former).Object, build.Object(t, tt.wanted).Object, live.Object)
+			got, err := threeWay(live.GroupVersionKind(), build.Object(t, tt.former).Object, build.Object(t, tt.wanted).Object,
+				live.Object)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -87,7 +89,8 @@ func TestUpdatesPatch(t *testing.T) {
 	at := func(minute int) *metav1.Time {
 		return &metav1.Time{Time: time.Date(2026, 3, 1, 12, minute, 0, 0, time.UTC)}
 	}
-	entry := func(manager string, op metav1.ManagedFieldsOperationType, version, field, subresource string, minute int) metav1.ManagedFieldsEntry {
+	entry := func(manager string, op metav1.ManagedFieldsOperationType, version, field, subresource string,
+		minute int) metav1.ManagedFieldsEntry {
 		return metav1.ManagedFieldsEntry{
 			Manager: manager, Operation: op, APIVersion: version, FieldsType: "FieldsV1", Subresource: subresource,
 			Time: at(minute), FieldsV1: metav1.NewFieldsV1(`{"f:data":{"f:` + field + `":{}}}`),
@@ -101,8 +104,9 @@ func TestUpdatesPatch(t *testing.T) {
 	}{
 		{name: "no client has applied", entries: []metav1.ManagedFieldsEntry{entry("helm", update, "v1", "a", "", 1)}},
 		{name: "others have applied", entries: []metav1.ManagedFieldsEntry{entry("argocd", apply, "v1", "a", "", 1)}},
-		{name: "ours", entries: []metav1.ManagedFieldsEntry{entry("helm", apply, "v1", "a", "", 1), entry("x", update, "v1", "b", "", 2)},
-			want: []string{`x Update v1  2 {"f:data":{"f:b":{}}}`, `helm Update v1  1 {"f:data":{"f:a":{}}}`}},
+		{name: "ours",
+			entries: []metav1.ManagedFieldsEntry{entry("helm", apply, "v1", "a", "", 1), entry("x", update, "v1", "b", "", 2)},
+			want:    []string{`x Update v1  2 {"f:data":{"f:b":{}}}`, `helm Update v1  1 {"f:data":{"f:a":{}}}`}},
 		{name: "ours and that of an update", entries: []metav1.ManagedFieldsEntry{
 			entry("helm", apply, "v1", "a", "", 3), entry("helm", update, "v1", "b", "", 1),
 		}, want: []string{`helm Update v1  3 {"f:data":{"f:a":{},"f:b":{}}}`}},
@@ -146,7 +150,8 @@ func entriesOf(t *testing.T, patch []byte) []string {
 		Path  string
 		Value json.RawMessage
 	}
-	if err := json.Unmarshal(patch, &operations); err != nil || len(operations) != 2 || string(operations[1].Value) != `"7"` {
+	if err := json.Unmarshal(patch, &operations); err != nil || len(operations) != 2 ||
+		string(operations[1].Value) != `"7"` {
 		t.Fatalf("patch %s: %v", patch, err)
 	}
 	var fields []metav1.ManagedFieldsEntry
@@ -166,7 +171,9 @@ func entriesOf(t *testing.T, patch []byte) []string {
 func TestUpdatesPatchOfFieldsThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	live := &unstructured.Unstructured{Object: map[string]any{}}
-	for _, op := range []metav1.ManagedFieldsOperationType{metav1.ManagedFieldsOperationApply, metav1.ManagedFieldsOperationUpdate} {
+	for _, op := range []metav1.ManagedFieldsOperationType{
+		metav1.ManagedFieldsOperationApply, metav1.ManagedFieldsOperationUpdate,
+	} {
 		live.SetManagedFields(append(live.GetManagedFields(), metav1.ManagedFieldsEntry{
 			Manager: "helm", Operation: op, APIVersion: "v1", FieldsV1: metav1.NewFieldsV1(`{"f:data":1}`),
 		}))

@@ -85,7 +85,8 @@ func TestLookupsTogetherAreBoundedInTime(t *testing.T) {
 		if took := time.Since(began); took > lookupsTimeout {
 			t.Errorf("100 lookups kept the child for %s", took)
 		}
-		if _, err := h.lookup(t.Context(), question{Path: "/api/v1/slow"}); err == nil || !strings.Contains(err.Error(), "more than 30s") {
+		if _, err := h.lookup(t.Context(), question{Path: "/api/v1/slow"}); err == nil ||
+			!strings.Contains(err.Error(), "more than 30s") {
 			t.Errorf("error = %v", err)
 		}
 	})

@@ -13,7 +13,8 @@ func TestErrorsOfNestedTemplatesAreShort(t *testing.T) {
 	}
 	const first, last = `template: shop/templates/a.yaml:2:3: executing "shop/templates/a.yaml" at <include "r" .>`,
 		`executing "r" at <include "r" .>: error calling include: rendering template has a nested reference name: r: unable to execute template`
-	if text := err.Error(); !strings.Contains(text, first) || !strings.HasSuffix(text, last) || strings.Count(text, "executing") != 2 ||
+	if text := err.Error(); !strings.Contains(text, first) || !strings.HasSuffix(text, last) ||
+		strings.Count(text, "executing") != 2 ||
 		!strings.Contains(text, "1001 deep") {
 		t.Errorf("got %s", text)
 	}

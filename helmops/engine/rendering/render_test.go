@@ -67,19 +67,27 @@ func request(c *chart.Chart) Request {
 
 // involved is a chart that uses what charts can.
 func involved() (*chart.Chart, map[string]any) {
-	sub := chartOf("db", "cm.yaml", object("{{ .Chart.Name }}-{{ .Values.size }}", "{{ .Values.global.zone }}"), "NOTES.txt", "of the subchart")
+	sub := chartOf("db", "cm.yaml", object("{{ .Chart.Name }}-{{ .Values.size }}", "{{ .Values.global.zone }}"),
+		"NOTES.txt", "of the subchart")
 	sub.Values = map[string]any{"size": float64(3), "exports": map[string]any{"port": float64(5432)}}
 	c := chartOf("shop",
 		"_helpers.tpl", `{{- define "name" }}{{ .Release.Name }}-{{ .Chart.Name }}{{ end }}`,
-		"cm.yaml", object(`{{ include "name" . }}`, `{{ .Values.text }} {{ .Values.missing }} {{ .Values | toJson }} {{ tpl .Values.template . }} {{ .Values.port }}`),
-		"config.yaml", object("config", `{{ .Files.Get "config/app.ini" }} {{ include (print $.Template.BasePath "/cm.yaml") . | sha256sum }}`),
-		"hook.yaml", strings.Replace(object("hook", "{{ .Release.Revision }}"), "metadata:\n", "metadata:\n  annotations: {helm.sh/hook: pre-install}\n", 1),
+		"cm.yaml",
+		object(`{{ include "name" . }}`,
+			`{{ .Values.text }} {{ .Values.missing }} {{ .Values | toJson }} {{ tpl .Values.template . }} {{ .Values.port }}`),
+		"config.yaml",
+		object("config",
+			`{{ .Files.Get "config/app.ini" }} {{ include (print $.Template.BasePath "/cm.yaml") . | sha256sum }}`),
+		"hook.yaml",
+		strings.Replace(object("hook", "{{ .Release.Revision }}"), "metadata:\n",
+			"metadata:\n  annotations: {helm.sh/hook: pre-install}\n", 1),
 		"more.yaml", object("a", "1")+"---\n"+object("b", "{{ .Capabilities.KubeVersion.Version }}"),
 		"off.yaml", "{{ if .Values.off }}nothing{{ end }}",
 		"NOTES.txt", "{{ .Release.Name }} is installed in {{ .Release.Namespace }}")
 	c.Files = []*chart.File{{Name: "config/app.ini", Data: []byte("key=value")}}
 	c.Values = map[string]any{
-		"text": "default", "template": "{{ .Values.text }}!", "list": []any{"x", nil, float64(1)}, "nothing": nil, "none": []any{}, "empty": map[string]any{},
+		"text": "default", "template": "{{ .Values.text }}!", "list": []any{"x", nil, float64(1)}, "nothing": nil,
+		"none": []any{}, "empty": map[string]any{},
 		"global": map[string]any{"zone": "north"}, "off": false,
 	}
 	c.Metadata.Dependencies = []*chart.Dependency{
@@ -88,7 +96,8 @@ func involved() (*chart.Chart, map[string]any) {
 		{Name: "db", Version: "*", Alias: "third", Condition: "third.enabled"},
 	}
 	c.AddDependency(sub)
-	return c, map[string]any{"text": "given", "second": map[string]any{"size": int64(7)}, "third": map[string]any{"enabled": false},
+	return c, map[string]any{"text": "given", "second": map[string]any{"size": int64(7)},
+		"third": map[string]any{"enabled": false},
 		"given": []any{map[string]any{}, []any{}, nil, true, int64(1) << 53, 1.5, "1"}}
 }
 
@@ -137,12 +146,25 @@ func TestErrorsAreHelms(t *testing.T) {
 		values map[string]any
 		want   string
 	}{
-		{name: "a template fails", chart: chartOf("shop", "cm.yaml", `{{ fail "as arranged" }}`), want: "execution error at (shop/templates/cm.yaml:1:3): as arranged"},
-		{name: "a template cannot be parsed", chart: chartOf("shop", "cm.yaml", `{{ if }}`), want: "parse error at (shop/templates/cm.yaml:1)"},
-		{name: "the output is no YAML", chart: chartOf("shop", "cm.yaml", "a: b: c"), want: "YAML parse error on shop/templates/cm.yaml"},
-		{name: "values break the schema", chart: chartOf("shop"), change: func(c *chart.Chart) { c.Schema = schema }, values: map[string]any{"replicas": "three"},
+		{
+			name: "a template fails", chart: chartOf("shop", "cm.yaml", `{{ fail "as arranged" }}`),
+			want: "execution error at (shop/templates/cm.yaml:1:3): as arranged",
+		},
+		{
+			name: "a template cannot be parsed", chart: chartOf("shop", "cm.yaml", `{{ if }}`),
+			want: "parse error at (shop/templates/cm.yaml:1)",
+		},
+		{
+			name: "the output is no YAML", chart: chartOf("shop", "cm.yaml", "a: b: c"),
+			want: "YAML parse error on shop/templates/cm.yaml",
+		},
+		{name: "values break the schema", chart: chartOf("shop"), change: func(c *chart.Chart) {
+			c.Schema = schema
+		}, values: map[string]any{"replicas": "three"},
 			want: "values break the schema of shop 1.0.0: replicas: got string, want integer"},
-		{name: "the cluster is too old", chart: chartOf("shop"), change: func(c *chart.Chart) { c.Metadata.KubeVersion = ">=9.0.0" },
+		{name: "the cluster is too old", chart: chartOf("shop"), change: func(c *chart.Chart) {
+			c.Metadata.KubeVersion = ">=9.0.0"
+		},
 			want: "chart requires kubeVersion: >=9.0.0 which is incompatible with Kubernetes"},
 	}
 	p := pool(t)
@@ -165,7 +187,8 @@ func TestPostRenderersRunInTheChild(t *testing.T) {
 	c, _ := involved()
 	r := request(c)
 	r.PostRender = postrender.OptionsOf([]v1beta1.PostRenderer{{Kustomize: &v1beta1.Kustomize{Patches: []v1beta1.Patch{{
-		Patch: `[{"op": "add", "path": "/metadata/labels", "value": {"patched": "yes"}}]`, Target: &v1beta1.Selector{Kind: "ConfigMap"},
+		Patch:  `[{"op": "add", "path": "/metadata/labels", "value": {"patched": "yes"}}]`,
+		Target: &v1beta1.Selector{Kind: "ConfigMap"},
 	}}}}}, "", &v1beta1.CommonMetadata{Annotations: map[string]string{"common": "yes"}})
 	got, err := Render(t.Context(), pool(t), "apps", r, c, nil)
 	if err != nil {
@@ -187,7 +210,8 @@ func TestLookup(t *testing.T) {
 		w.Header().Set("Content-Type", "application/json")
 		switch r.URL.Path {
 		case "/base/api/v1":
-			_, _ = io.WriteString(w, `{"kind":"APIResourceList","apiVersion":"v1","groupVersion":"v1","resources":[{"name":"secrets","namespaced":true,"kind":"Secret"}]}`)
+			_, _ = io.WriteString(w,
+				`{"kind":"APIResourceList","apiVersion":"v1","groupVersion":"v1","resources":[{"name":"secrets","namespaced":true,"kind":"Secret"}]}`)
 		case "/base/api/v1/namespaces/apps/secrets/found":
 			_, _ = io.WriteString(w, `{"apiVersion":"v1","kind":"Secret","metadata":{"name":"found"},"data":{"key":"dmFsdWU="}}`)
 		default:
@@ -230,7 +254,8 @@ func TestBombs(t *testing.T) {
 	aliases := chartOf("shop")
 	aliases.AddDependency(chartOf("db"))
 	for i := range 1001 {
-		aliases.Metadata.Dependencies = append(aliases.Metadata.Dependencies, &chart.Dependency{Name: "db", Version: "*", Alias: fmt.Sprint("a", i)})
+		aliases.Metadata.Dependencies = append(aliases.Metadata.Dependencies,
+			&chart.Dependency{Name: "db", Version: "*", Alias: fmt.Sprint("a", i)})
 	}
 	tests := []struct {
 		name        string
@@ -238,11 +263,19 @@ func TestBombs(t *testing.T) {
 		limit, file string
 	}{
 		{"a template without end", chartOf("shop", "a.yaml", object("a", ""), "loop.yaml",
-			`{{ range until 30000 }}{{ range until 30000 }}{{ range until 30000 }}{{ end }}{{ end }}{{ end }}`), worker.LimitProcessor, "shop/templates/loop.yaml"},
-		{"a template that grows", chartOf("shop", "a.yaml", object("a", ""), "grow.yaml", huge), worker.LimitMemory, "shop/templates/grow.yaml"},
-		{"a template that includes itself through tpl", chartOf("shop", "self.yaml", `{{ define "x" }}{{ tpl "{{ include \"y\" . }}" . }}{{ end }}`+
-			`{{ define "y" }}{{ tpl .Values.self . }}{{ end }}{{ include "x" . }}`), worker.LimitStack, "shop/templates/self.yaml"},
-		{"more objects than fit", chartOf("shop", "big.yaml", `{{ range until 300 }}`+"---\n"+object("a{{ . }}", `{{ repeat 100000 "x" }}`)+`{{ end }}`),
+			`{{ range until 30000 }}{{ range until 30000 }}{{ range until 30000 }}{{ end }}{{ end }}{{ end }}`),
+			worker.LimitProcessor, "shop/templates/loop.yaml"},
+		{
+			"a template that grows", chartOf("shop", "a.yaml", object("a", ""), "grow.yaml", huge), worker.LimitMemory,
+			"shop/templates/grow.yaml",
+		},
+		{"a template that includes itself through tpl",
+			chartOf("shop", "self.yaml", `{{ define "x" }}{{ tpl "{{ include \"y\" . }}" . }}{{ end }}`+
+				`{{ define "y" }}{{ tpl .Values.self . }}{{ end }}{{ include "x" . }}`), worker.LimitStack,
+			"shop/templates/self.yaml"},
+		{"more objects than fit",
+			chartOf("shop", "big.yaml",
+				`{{ range until 300 }}`+"---\n"+object("a{{ . }}", `{{ repeat 100000 "x" }}`)+`{{ end }}`),
 			worker.LimitOutput, ""},
 		{"a thousand aliases", aliases, "charts", ""},
 	}
@@ -266,7 +299,8 @@ func TestBombs(t *testing.T) {
 				t.Errorf("it names %q", limit.File)
 			}
 			small := chartOf("small", "cm.yaml", object("cm", "fine"))
-			if got, err := Render(t.Context(), p, "apps", request(small), small, nil); err != nil || !strings.Contains(got.Manifest, "fine") {
+			if got, err := Render(t.Context(), p, "apps", request(small), small, nil); err != nil ||
+				!strings.Contains(got.Manifest, "fine") {
 				t.Errorf("the next chart: %s, error %v", got.Manifest, err)
 			}
 		})
@@ -285,7 +319,9 @@ func TestSchemasReachNothing(t *testing.T) {
 	if err := os.WriteFile(file, []byte(`{"const": "secret-in-the-file"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, reference := range []string{server.URL + "/schema.json", "file://" + file, "../.." + file, file, "ftp://example.com/x"} {
+	for _, reference := range []string{
+		server.URL + "/schema.json", "file://" + file, "../.." + file, file, "ftp://example.com/x",
+	} {
 		for _, in := range []string{`{"properties": {"x": {"$ref": %q}}}`, `{"$dynamicRef": %q}`, `{"$schema": %q}`} {
 			sub := chartOf("db")
 			sub.Schema = fmt.Appendf(nil, in, reference)
@@ -300,7 +336,10 @@ func TestSchemasReachNothing(t *testing.T) {
 	if n := reached.Load(); n > 0 {
 		t.Errorf("the server was reached %d times", n)
 	}
-	for _, fine := range []string{`{"$schema": "http://json-schema.org/draft-07/schema#"}`, `{"$ref": "#/$defs/x", "$defs": {"x": true}}`, `{"$ref": "urn:example:x"}`} {
+	for _, fine := range []string{
+		`{"$schema": "http://json-schema.org/draft-07/schema#"}`, `{"$ref": "#/$defs/x", "$defs": {"x": true}}`,
+		`{"$ref": "urn:example:x"}`,
+	} {
 		if problems := checkSchema([]byte(fine), nil, map[string]any{}); len(problems) > 0 {
 			t.Errorf("%s: %v", fine, problems)
 		}

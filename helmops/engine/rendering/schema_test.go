@@ -41,9 +41,11 @@ func TestSchemaErrors(t *testing.T) {
 			"values break the schema of web 1.3.0: image.tag: got number, want string; replicas: got string, want integer (from spec.values)"},
 		{"a value that is missing", withSchema("web", `{"required": ["host"]}`), nil,
 			"values break the schema of web 1.3.0: missing property 'host'"},
-		{"a subchart", withSchema("web", "", withSchema("part", replicas)), map[string]any{"part": map[string]any{"replicas": "two"}},
+		{"a subchart", withSchema("web", "", withSchema("part", replicas)),
+			map[string]any{"part": map[string]any{"replicas": "two"}},
 			"values break the schema of part 1.3.0: part.replicas: got string, want integer"},
-		{"a subchart whose values are none", withSchema("web", "", withSchema("part", replicas)), map[string]any{"part": "two"},
+		{"a subchart whose values are none", withSchema("web", "", withSchema("part", replicas)),
+			map[string]any{"part": "two"},
 			"values break the schema of part 1.3.0: part: invalid type for values: expected object (map), got string"},
 		{"alternatives", withSchema("web", `{"properties": {"port": {"anyOf": [{"type": "integer"}, {"type": "null"}]}}}`),
 			map[string]any{"port": "http"},
@@ -69,7 +71,8 @@ func TestSchemaErrors(t *testing.T) {
 			if !is {
 				t.Fatalf("received = %v", sent)
 			}
-			if got := received.Describe(fromSpec); got != tt.want && (!strings.HasPrefix(tt.want, "'") || !strings.Contains(got, tt.want)) {
+			if got := received.Describe(fromSpec); got != tt.want &&
+				(!strings.HasPrefix(tt.want, "'") || !strings.Contains(got, tt.want)) {
 				t.Errorf("error = %q, want %q", got, tt.want)
 			}
 		})
@@ -84,7 +87,8 @@ func TestSchemaErrorsAreBounded(t *testing.T) {
 		values[strings.Repeat("k", 100*i+1)] = strings.Repeat("v", 10_000)
 	}
 	err := checkSchemas(withSchema("web", `{"additionalProperties": {"const": 1, "pattern": "^a$"}}`), values)
-	if err == nil || len(err.Error()) > maxProblems*(maxPathText+maxProblemText+10)+100 || !strings.HasSuffix(err.Error(), " more") {
+	if err == nil || len(err.Error()) > maxProblems*(maxPathText+maxProblemText+10)+100 ||
+		!strings.HasSuffix(err.Error(), " more") {
 		t.Errorf("the error has %d bytes: %.200v", len(err.Error()), err)
 	}
 }

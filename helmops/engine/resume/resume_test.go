@@ -61,7 +61,10 @@ func (r *recorder) Build(manifest io.Reader, _ bool) (kube.ResourceList, error) 
 			return nil, err
 		}
 		if object.GetName() != "" {
-			list = append(list, &resource.Info{Name: object.GetName(), Object: object, Mapping: &meta.RESTMapping{GroupVersionKind: object.GroupVersionKind()}})
+			list = append(list,
+				&resource.Info{
+					Name: object.GetName(), Object: object, Mapping: &meta.RESTMapping{GroupVersionKind: object.GroupVersionKind()},
+				})
 		}
 	}
 	return list, nil
@@ -102,14 +105,18 @@ func (r *recorder) Delete(objects kube.ResourceList) (*kube.Result, []error) {
 	return r.DeleteWithPropagationPolicy(objects, "")
 }
 
-func (r *recorder) DeleteWithPropagationPolicy(objects kube.ResourceList, _ metav1.DeletionPropagation) (*kube.Result, []error) {
+func (r *recorder) DeleteWithPropagationPolicy(
+	objects kube.ResourceList, _ metav1.DeletionPropagation,
+) (*kube.Result, []error) {
 	if err := r.note("delete", objects); err != nil {
 		return nil, []error{err}
 	}
 	return &kube.Result{}, nil
 }
 
-func hook(event release.HookEvent, name string, phase release.HookPhase, started time.Time, policies ...release.HookDeletePolicy) *release.Hook {
+func hook(
+	event release.HookEvent, name string, phase release.HookPhase, started time.Time, policies ...release.HookDeletePolicy,
+) *release.Hook {
 	return &release.Hook{
 		Name: name, Kind: "Job", Events: []release.HookEvent{event}, DeletePolicies: policies,
 		Manifest: "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: " + name + "\n",
@@ -154,27 +161,42 @@ func TestRollout(t *testing.T) {
 		ends   release.Status
 		notes  string
 	}{
-		{name: "an install without hooks", status: release.StatusPendingInstall, ends: release.StatusDeployed, notes: "Install complete",
+		{name: "an install without hooks", status: release.StatusPendingInstall, ends: release.StatusDeployed,
+			notes: "Install complete",
 			calls: []string{"update web", "wait with jobs web"}},
-		{name: "a rollback keeps its description", status: release.StatusPendingRollback, ends: release.StatusDeployed, notes: "Rollback to 1",
+		{name: "a rollback keeps its description", status: release.StatusPendingRollback, ends: release.StatusDeployed,
+			notes: "Rollback to 1",
 			calls: []string{"update web", "wait with jobs web"}},
-		{name: "a hook that has succeeded is not run again", status: release.StatusPendingUpgrade, ends: release.StatusDeployed, notes: "Upgrade complete",
+		{name: "a hook that has succeeded is not run again", status: release.StatusPendingUpgrade,
+			ends: release.StatusDeployed, notes: "Upgrade complete",
 			hooks: []*release.Hook{hook(pre, "migrate", release.HookPhaseSucceeded, began)},
 			calls: []string{"update web", "wait with jobs web"}},
-		{name: "a hook that runs is watched, not started again", status: release.StatusPendingUpgrade, ends: release.StatusDeployed, notes: "Upgrade complete",
+		{name: "a hook that runs is watched, not started again", status: release.StatusPendingUpgrade,
+			ends: release.StatusDeployed, notes: "Upgrade complete",
 			hooks: []*release.Hook{hook(pre, "migrate", release.HookPhaseRunning, began)}, exists: []string{"migrate"},
 			calls: []string{"watch migrate", "update web", "wait with jobs web"}},
-		{name: "a hook that was noted and not made is run", status: release.StatusPendingUpgrade, ends: release.StatusDeployed, notes: "Upgrade complete",
+		{name: "a hook that was noted and not made is run", status: release.StatusPendingUpgrade,
+			ends: release.StatusDeployed, notes: "Upgrade complete",
 			hooks: []*release.Hook{hook(pre, "migrate", release.HookPhaseRunning, began)},
-			calls: []string{"delete migrate", "wait for delete migrate", "create migrate", "watch migrate", "update web", "wait with jobs web"}},
-		{name: "a hook of an earlier revision counts for nothing", status: release.StatusPendingUpgrade, ends: release.StatusDeployed, notes: "Upgrade complete",
-			hooks:  []*release.Hook{hook(post, "tell", release.HookPhaseSucceeded, began.Add(-time.Hour), release.HookSucceeded)},
+			calls: []string{
+				"delete migrate", "wait for delete migrate", "create migrate", "watch migrate", "update web", "wait with jobs web",
+			}},
+		{name: "a hook of an earlier revision counts for nothing", status: release.StatusPendingUpgrade,
+			ends: release.StatusDeployed, notes: "Upgrade complete",
+			hooks: []*release.Hook{
+				hook(post, "tell", release.HookPhaseSucceeded, began.Add(-time.Hour), release.HookSucceeded),
+			},
 			exists: []string{"tell"},
-			calls:  []string{"update web", "wait with jobs web", "create tell", "watch tell", "delete tell", "wait for delete tell"}},
+			calls: []string{
+				"update web", "wait with jobs web", "create tell", "watch tell", "delete tell", "wait for delete tell",
+			}},
 		{name: "a hook that has failed fails the release", status: release.StatusPendingUpgrade, ends: release.StatusFailed,
-			hooks: []*release.Hook{hook(pre, "migrate", release.HookPhaseFailed, began)}, notes: `Upgrade "web" failed: pre-upgrade hook migrate failed`},
-		{name: "objects that do not become ready fail the release", status: release.StatusPendingInstall, ends: release.StatusFailed,
-			fails: "wait with jobs web", calls: []string{"update web", "wait with jobs web"}, notes: `Release "web" failed: as arranged`},
+			hooks: []*release.Hook{hook(pre, "migrate", release.HookPhaseFailed, began)},
+			notes: `Upgrade "web" failed: pre-upgrade hook migrate failed`},
+		{name: "objects that do not become ready fail the release", status: release.StatusPendingInstall,
+			ends:  release.StatusFailed,
+			fails: "wait with jobs web", calls: []string{"update web", "wait with jobs web"},
+			notes: `Release "web" failed: as arranged`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -193,7 +215,8 @@ func TestRollout(t *testing.T) {
 			}
 			stored, err := work.Records.Get("web", 2)
 			if err != nil || stored.Info.Status != tt.ends || stored.Info.Description != tt.notes {
-				t.Errorf("the record is %s, %q (error %v); want %s, %q", stored.Info.Status, stored.Info.Description, err, tt.ends, tt.notes)
+				t.Errorf("the record is %s, %q (error %v); want %s, %q", stored.Info.Status, stored.Info.Description, err, tt.ends,
+					tt.notes)
 			}
 			former, err := work.Records.Get("web", 1)
 			if err != nil || (former.Info.Status == release.StatusSuperseded) != (tt.ends == release.StatusDeployed) {
@@ -232,13 +255,17 @@ func TestUninstall(t *testing.T) {
 		left []release.Status
 	}{
 		{name: "the records go with it"},
-		{name: "the records are kept", keep: true, left: []release.Status{release.StatusSuperseded, release.StatusUninstalled}},
+		{
+			name: "the records are kept", keep: true,
+			left: []release.Status{release.StatusSuperseded, release.StatusUninstalled},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			client := &recorder{exists: map[string]bool{"bye": true}}
-			last := record(2, release.StatusUninstalling, hook(release.HookPreDelete, "bye", release.HookPhaseRunning, began.Add(time.Second)))
+			last := record(2, release.StatusUninstalling,
+				hook(release.HookPreDelete, "bye", release.HookPhaseRunning, began.Add(time.Second)))
 			last.Info.Deleted = helmtime.Time{Time: began}
 			last.Manifest += "---\n# Source: web/b.yaml\napiVersion: v1\nkind: Secret\nmetadata:\n  name: kept\n  annotations: {helm.sh/resource-policy: keep}\n"
 			work := newWork(t, client, record(1, release.StatusSuperseded), last)

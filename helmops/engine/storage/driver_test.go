@@ -66,15 +66,18 @@ func TestRecordsLookLikeHelms(t *testing.T) {
 	s := newServer(t)
 	d := s.driver(t, s.store(t))
 	must(t, d.Create(keyOf(1), newRelease(1, release.StatusPendingInstall)))
-	must(t, s.store(t).Driver(t.Context(), s.reader(t, alice), web, Note{ChartDigest: "another"}).Update(keyOf(1), newRelease(1, release.StatusSuperseded)))
+	must(t, s.store(t).Driver(t.Context(), s.reader(t, alice), web, Note{ChartDigest: "another"}).Update(keyOf(1),
+		newRelease(1, release.StatusSuperseded)))
 	secret := s.secret(t, keyOf(1))
 	want := map[string]string{
-		"name": "web", "owner": "helm", "status": "superseded", "version": "1", "team": "shop", "createdAt": "1772366400", "modifiedAt": "1772366400",
+		"name": "web", "owner": "helm", "status": "superseded", "version": "1", "team": "shop", "createdAt": "1772366400",
+		"modifiedAt": "1772366400",
 	}
 	if diff := cmp.Diff(want, secret.Labels); diff != "" || secret.Type != "helm.sh/release.v1" {
 		t.Errorf("type %s, labels (-want +got):\n%s", secret.Type, diff)
 	}
-	if note := parseNote(secret.Annotations[Annotation]); len(secret.Annotations) != 1 || note == nil || note.ChartDigest != digest1 {
+	if note := parseNote(secret.Annotations[Annotation]); len(secret.Annotations) != 1 || note == nil ||
+		note.ChartDigest != digest1 {
 		t.Errorf("annotations %v", secret.Annotations)
 	}
 }
@@ -82,7 +85,8 @@ func TestRecordsLookLikeHelms(t *testing.T) {
 func TestOnlyTheNewestAndDeployedAreRead(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	s.create(t, s.store(t), newRelease(1, release.StatusSuperseded), newRelease(2, release.StatusDeployed), newRelease(3, release.StatusFailed),
+	s.create(t, s.store(t), newRelease(1, release.StatusSuperseded), newRelease(2, release.StatusDeployed),
+		newRelease(3, release.StatusFailed),
 		newRelease(4, release.StatusFailed))
 	store := s.watching(t)
 	s.asked(alice)
@@ -134,7 +138,9 @@ func TestWhatIsHandedOutIsACopy(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	store := s.watching(t)
-	want := newRelease(1, release.StatusDeployed, func(r *release.Release) { r.Hooks = []*release.Hook{hook("Job", "migrate", release.HookPreInstall)} })
+	want := newRelease(1, release.StatusDeployed, func(r *release.Release) {
+		r.Hooks = []*release.Hook{hook("Job", "migrate", release.HookPreInstall)}
+	})
 	s.create(t, store, want)
 	d := s.driver(t, store)
 	for range 2 {
@@ -214,25 +220,41 @@ func TestDriverErrors(t *testing.T) {
 		{name: "a record that exists already is somebody else's lock", do: func(d *Driver) error {
 			return d.Create(keyOf(1), newRelease(1, release.StatusPendingInstall))
 		}, is: driver.ErrReleaseExists},
-		{name: "a record that never was is not updated", do: func(d *Driver) error { return d.Update(keyOf(9), newRelease(9, "failed")) },
+		{name: "a record that never was is not updated", do: func(d *Driver) error {
+			return d.Update(keyOf(9), newRelease(9, "failed"))
+		},
 			is: driver.ErrReleaseNotFound},
-		{name: "a record that never was is not deleted", do: func(d *Driver) error { _, err := d.Delete(keyOf(9)); return err }, is: driver.ErrReleaseNotFound},
-		{name: "a query without an answer finds nothing", do: func(d *Driver) error { _, err := d.Query(map[string]string{"status": "failed"}); return err },
+		{
+			name: "a record that never was is not deleted",
+			do:   func(d *Driver) error { _, err := d.Delete(keyOf(9)); return err }, is: driver.ErrReleaseNotFound,
+		},
+		{name: "a query without an answer finds nothing",
+			do: func(d *Driver) error { _, err := d.Query(map[string]string{"status": "failed"}); return err },
 			is: driver.ErrReleaseNotFound},
 		{name: "nothing is deployed", do: func(d *Driver) error {
 			must := d.Update(keyOf(1), newRelease(1, release.StatusFailed))
 			_, err := storage.Init(d).Deployed("web")
 			return errors.Join(must, err)
 		}, is: driver.ErrNoDeployedReleases},
-		{name: "a create that fails says what and why", verb: "create", do: func(d *Driver) error { return d.Create(keyOf(2), newRelease(2, "failed")) },
+		{name: "a create that fails says what and why", verb: "create", do: func(d *Driver) error {
+			return d.Create(keyOf(2), newRelease(2, "failed"))
+		},
 			quoted: keyOf(2)},
-		{name: "an update that fails says what and why", verb: "update", do: func(d *Driver) error { return d.Update(keyOf(1), newRelease(1, "failed")) },
+		{name: "an update that fails says what and why", verb: "update", do: func(d *Driver) error {
+			return d.Update(keyOf(1), newRelease(1, "failed"))
+		},
 			quoted: keyOf(1)},
-		{name: "a deletion that fails says what and why", verb: "delete", do: func(d *Driver) error { _, err := d.Delete(keyOf(1)); return err },
+		{name: "a deletion that fails says what and why", verb: "delete",
+			do:     func(d *Driver) error { _, err := d.Delete(keyOf(1)); return err },
 			quoted: keyOf(1)},
-		{name: "a list that fails says what and why", verb: "list", do: func(d *Driver) error { _, err := d.Query(nil); return err }, quoted: "release web"},
+		{
+			name: "a list that fails says what and why", verb: "list",
+			do: func(d *Driver) error { _, err := d.Query(nil); return err }, quoted: "release web",
+		},
 		{name: "what does not fit is refused", do: func(d *Driver) error {
-			return d.Create(keyOf(2), newRelease(2, "failed", func(r *release.Release) { r.Manifest = base64.StdEncoding.EncodeToString(noise(900_000)) }))
+			return d.Create(keyOf(2), newRelease(2, "failed", func(r *release.Release) {
+				r.Manifest = base64.StdEncoding.EncodeToString(noise(900_000))
+			}))
 		}, quoted: "1040384"},
 	}
 	for _, tt := range tests {
@@ -245,7 +267,8 @@ func TestDriverErrors(t *testing.T) {
 				s.answer(tt.verb, alice, down)
 			}
 			err := tt.do(s.driver(t, store))
-			if err == nil || tt.is != nil && !errors.Is(err, tt.is) || !strings.Contains(err.Error(), tt.quoted) || tt.verb != "" && !apierrors.IsServiceUnavailable(err) {
+			if err == nil || tt.is != nil && !errors.Is(err, tt.is) || !strings.Contains(err.Error(), tt.quoted) ||
+				tt.verb != "" && !apierrors.IsServiceUnavailable(err) {
 				t.Errorf("error = %v, want %v with %q", err, tt.is, tt.quoted)
 			}
 		})
@@ -256,7 +279,9 @@ func TestADegradedRecordSaysSo(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	store := s.watching(t)
-	large := newRelease(1, release.StatusPendingInstall, func(r *release.Release) { r.Chart.Files = []*chart.File{{Name: "f", Data: noise(850_000)}} })
+	large := newRelease(1, release.StatusPendingInstall, func(r *release.Release) {
+		r.Chart.Files = []*chart.File{{Name: "f", Data: noise(850_000)}}
+	})
 	d := s.driver(t, store)
 	must(t, d.Create(keyOf(1), large))
 	got, err := d.Get(keyOf(1))
@@ -285,7 +310,8 @@ func TestSecretsAreConcealedInWhyARevisionFailed(t *testing.T) {
 	must(t, err)
 	const want = `Upgrade "swordfish" failed: Invalid value: "***"` // the name of the release is none
 	if got.Info.Description != want || s.history(t, store, alice)[0].Description != want {
-		t.Errorf("the record says %q, the annotation %q; want %q", got.Info.Description, s.history(t, store, alice)[0].Description, want)
+		t.Errorf("the record says %q, the annotation %q; want %q", got.Info.Description,
+			s.history(t, store, alice)[0].Description, want)
 	}
 }
 
@@ -301,8 +327,14 @@ func TestAFinishedHookIsStoredAtOnce(t *testing.T) {
 			want: [2]release.HookPhase{release.HookPhaseRunning, release.HookPhaseSucceeded}, writes: 1},
 		{name: "it failed", kind: "Job", namespace: "apps", hook: "migrate",
 			want: [2]release.HookPhase{release.HookPhaseRunning, release.HookPhaseFailed}, writes: 1},
-		{name: "one of another namespace", kind: "Job", namespace: "other", hook: "migrate", want: [2]release.HookPhase{release.HookPhaseRunning, release.HookPhaseRunning}},
-		{name: "one of another kind", kind: "Pod", namespace: "apps", hook: "migrate", want: [2]release.HookPhase{release.HookPhaseRunning, release.HookPhaseRunning}},
+		{
+			name: "one of another namespace", kind: "Job", namespace: "other", hook: "migrate",
+			want: [2]release.HookPhase{release.HookPhaseRunning, release.HookPhaseRunning},
+		},
+		{
+			name: "one of another kind", kind: "Pod", namespace: "apps", hook: "migrate",
+			want: [2]release.HookPhase{release.HookPhaseRunning, release.HookPhaseRunning},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -310,7 +342,9 @@ func TestAFinishedHookIsStoredAtOnce(t *testing.T) {
 			s := newServer(t)
 			store := s.watching(t)
 			rel := newRelease(1, release.StatusPendingInstall, func(r *release.Release) {
-				r.Hooks = []*release.Hook{hook("Job", "seed", release.HookPreInstall), hook("Job", "migrate", release.HookPreInstall)}
+				r.Hooks = []*release.Hook{
+					hook("Job", "seed", release.HookPreInstall), hook("Job", "migrate", release.HookPreInstall),
+				}
 				for _, h := range r.Hooks {
 					h.LastRun = release.HookExecution{StartedAt: helmtime.Time{Time: now}, Phase: release.HookPhaseRunning}
 				}

@@ -76,7 +76,9 @@ func TestARecordUnpacksToWhatHelmWrites(t *testing.T) {
 		{name: "lists that are empty, not absent", change: func(r *release.Release) {
 			r.Chart.Templates, r.Chart.Files, r.Chart.Schema = []*chart.File{}, []*chart.File{}, []byte{}
 		}},
-		{name: "templates that equal the files", change: func(r *release.Release) { r.Chart.Schema, r.Chart.Files = nil, r.Chart.Templates }},
+		{name: "templates that equal the files", change: func(r *release.Release) {
+			r.Chart.Schema, r.Chart.Files = nil, r.Chart.Templates
+		}},
 		{name: "next to nothing", change: func(r *release.Release) { *r = release.Release{Info: r.Info} }},
 	}
 	encoder := newEncoder()
@@ -255,10 +257,19 @@ func TestDecodeRefusesWhatIsNoRelease(t *testing.T) {
 		{name: "nothing", data: nil, want: "not a Helm release"},
 		{name: "text", data: []byte(secret + "!"), want: "not base64"},
 		{name: "no JSON", data: zippedRecord(t, []byte(secret)), want: "not a Helm release"},
-		{name: "JSON of another shape", data: zippedRecord(t, []byte(`{"name":"web","version":"`+secret+`","info":{}}`)), want: "not a Helm release"},
+		{
+			name: "JSON of another shape", data: zippedRecord(t, []byte(`{"name":"web","version":"`+secret+`","info":{}}`)),
+			want: "not a Helm release",
+		},
 		{name: "a release without info", data: zippedRecord(t, []byte(`{"name":"`+secret+`"}`)), want: "has no info"},
-		{name: "an empty hook", data: zippedRecord(t, []byte(`{"name":"`+secret+`","info":{},"hooks":[null]}`)), want: "empty hook"},
-		{name: "an empty file", data: zippedRecord(t, []byte(`{"name":"`+secret+`","info":{},"chart":{"files":[null]}}`)), want: "empty chart file"},
+		{
+			name: "an empty hook", data: zippedRecord(t, []byte(`{"name":"`+secret+`","info":{},"hooks":[null]}`)),
+			want: "empty hook",
+		},
+		{
+			name: "an empty file", data: zippedRecord(t, []byte(`{"name":"`+secret+`","info":{},"chart":{"files":[null]}}`)),
+			want: "empty chart file",
+		},
 		{name: "a null", data: zippedRecord(t, []byte("null")), want: "has no info"},
 		{name: "a torn record", data: zipped[:len(zipped)/8*4], want: "unpacking release record"},
 	}

@@ -20,7 +20,9 @@ func TestForwardOnly(t *testing.T) {
 		unmarked = "metadata:\n  annotations:\n    fairlead.dev/migration: \"false\"\n"
 	)
 	hook := func(manifest string, phase release.HookPhase, started helmtime.Time) []*release.Hook {
-		return []*release.Hook{{Name: "schema", Manifest: manifest, LastRun: release.HookExecution{Phase: phase, StartedAt: started}}}
+		return []*release.Hook{
+			{Name: "schema", Manifest: manifest, LastRun: release.HookExecution{Phase: phase, StartedAt: started}},
+		}
 	}
 	later, earlier := begun.Add(time.Second), begun.Add(-time.Second)
 	tests := []struct {
@@ -33,7 +35,10 @@ func TestForwardOnly(t *testing.T) {
 		{name: "the chart says so", annotations: map[string]string{"fairlead.dev/rollback": "forward-only"},
 			want: "the chart says that it cannot be rolled back (annotation fairlead.dev/rollback: forward-only)"},
 		{name: "another word", annotations: map[string]string{"fairlead.dev/rollback": "yes"}},
-		{name: "a migration", hooks: hook(marked, release.HookPhaseSucceeded, later), want: `its migration hook "schema" has run`},
+		{
+			name: "a migration", hooks: hook(marked, release.HookPhaseSucceeded, later),
+			want: `its migration hook "schema" has run`,
+		},
 		{name: "a migration that failed", hooks: hook(marked, release.HookPhaseFailed, later)},
 		{name: "a migration of the revision that was gone back to", hooks: hook(marked, release.HookPhaseSucceeded, earlier)},
 		{name: "another hook", hooks: hook(unmarked, release.HookPhaseSucceeded, later)},

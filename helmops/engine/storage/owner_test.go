@@ -52,7 +52,9 @@ func TestARecordNamesItsOwner(t *testing.T) {
 func TestALargeNoteKeepsTheOwner(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	large := newRelease(1, release.StatusDeployed, func(r *release.Release) { r.Chart.Metadata.AppVersion = strings.Repeat("9", 2*maxNote) })
+	large := newRelease(1, release.StatusDeployed, func(r *release.Release) {
+		r.Chart.Metadata.AppVersion = strings.Repeat("9", 2*maxNote)
+	})
 	must(t, s.driverOf(t, s.store(t), mine).Create(keyOf(1), large))
 	if got := s.history(t, s.watching(t), alice)[0]; got.Owner != mine || !got.Ours {
 		t.Errorf("%+v", got)
@@ -62,8 +64,9 @@ func TestALargeNoteKeepsTheOwner(t *testing.T) {
 func TestWhatNamesNoOwner(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
-		"nothing": "", "no JSON": "apps/web", "no name": `{"namespace":"apps","uid":"1"}`, "no namespace": `{"name":"web","uid":"1"}`,
-		"too long": `{"namespace":"apps","name":"` + strings.Repeat("w", maxOwner) + `"}`,
+		"nothing": "", "no JSON": "apps/web", "no name": `{"namespace":"apps","uid":"1"}`,
+		"no namespace": `{"name":"web","uid":"1"}`,
+		"too long":     `{"namespace":"apps","name":"` + strings.Repeat("w", maxOwner) + `"}`,
 	} {
 		if got := parseOwner(text); !got.IsZero() {
 			t.Errorf("%s: %+v", name, got)

@@ -22,7 +22,9 @@ type reviews struct {
 	asked   []authorizationv1.ResourceAttributes
 }
 
-func (r *reviews) Create(_ context.Context, asked *authorizationv1.SelfSubjectAccessReview, _ metav1.CreateOptions) (*authorizationv1.SelfSubjectAccessReview, error) {
+func (r *reviews) Create(
+	_ context.Context, asked *authorizationv1.SelfSubjectAccessReview, _ metav1.CreateOptions,
+) (*authorizationv1.SelfSubjectAccessReview, error) {
 	r.asked = append(r.asked, *asked.Spec.ResourceAttributes)
 	if r.err != nil {
 		return nil, r.err
@@ -37,7 +39,9 @@ const mallory = "system:serviceaccount:evil:mallory"
 // reviewed returns a store that knows one record, and what moves its clock.
 func reviewed(t *testing.T, s *server) (*Store, func(time.Duration)) {
 	t.Helper()
-	s.create(t, s.store(t), newRelease(1, release.StatusDeployed, func(r *release.Release) { r.Info.Description = "what failed was hunter2" }))
+	s.create(t, s.store(t), newRelease(1, release.StatusDeployed, func(r *release.Release) {
+		r.Info.Description = "what failed was hunter2"
+	}))
 	client, err := metadata.NewForConfig(s.config("controller"))
 	must(t, err)
 	at := now
@@ -127,7 +131,9 @@ func TestWithoutAReviewTheRecordsAreRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t)
 			store, _ := reviewed(t, s)
-			no := &apierrors.StatusError{ErrStatus: metav1.Status{Status: "Failure", Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden}}
+			no := &apierrors.StatusError{
+				ErrStatus: metav1.Status{Status: "Failure", Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden},
+			}
 			if _, err := store.History(t.Context(), s.stranger(t, r), web); err != nil {
 				t.Error(err)
 			}
@@ -135,14 +141,16 @@ func TestWithoutAReviewTheRecordsAreRead(t *testing.T) {
 				t.Errorf("requests: %v", got)
 			}
 			s.answer("list", mallory, no)
-			if history, err := store.History(t.Context(), s.stranger(t, r), web); !apierrors.IsForbidden(err) || len(history) > 0 {
+			if history, err := store.History(t.Context(), s.stranger(t, r), web); !apierrors.IsForbidden(err) ||
+				len(history) > 0 {
 				t.Errorf("%+v, %v", history, err)
 			}
 		})
 	}
 	s := newServer(t)
 	store, _ := reviewed(t, s)
-	if _, err := store.History(t.Context(), s.stranger(t, &reviews{err: errors.New("away")}), web); err == nil || !strings.Contains(err.Error(), "away") {
+	if _, err := store.History(t.Context(), s.stranger(t, &reviews{err: errors.New("away")}), web); err == nil ||
+		!strings.Contains(err.Error(), "away") {
 		t.Errorf("a review that fails: %v", err)
 	}
 }

@@ -43,7 +43,8 @@ func (s *server) create(t *testing.T, store *Store, rels ...*release.Release) {
 func TestALookAtOurRecordsCostsNothing(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	s.create(t, s.store(t), newRelease(1, release.StatusSuperseded), newRelease(10, release.StatusDeployed), newRelease(9, release.StatusFailed))
+	s.create(t, s.store(t), newRelease(1, release.StatusSuperseded), newRelease(10, release.StatusDeployed),
+		newRelease(9, release.StatusFailed))
 	store := s.watching(t)
 	s.asked(alice)
 	for range 3 {
@@ -65,12 +66,16 @@ func TestHistoryTellsTheRecord(t *testing.T) {
 	s := newServer(t)
 	tested := hook("Pod", "probe", release.HookTest)
 	tested.LastRun = release.HookExecution{Phase: release.HookPhaseSucceeded}
-	s.create(t, s.store(t), newRelease(1, release.StatusDeployed, func(r *release.Release) { r.Hooks = []*release.Hook{tested} }))
+	s.create(t, s.store(t), newRelease(1, release.StatusDeployed, func(r *release.Release) {
+		r.Hooks = []*release.Hook{tested}
+	}))
 	want := plan.Record{
 		Version: 1, Namespace: "apps", Status: plan.StatusDeployed, Outcome: plan.OutcomeSucceeded, Description: "as told",
-		Chart: v1beta1.ChartRevision{Name: "web", Version: "1.0.0", Digest: digest1}, AppVersion: "9.9", RenderDigest: "r", ConfigDigest: values.Digest(map[string]any{"replicas": 2}),
-		Digest: digest(s.secret(t, keyOf(1)).Data["release"]), Ours: true, Modified: now, FirstDeployed: newRelease(1, "").Info.FirstDeployed.Time,
-		LastDeployed: now, Tests: []plan.TestRun{{Name: "probe", Phase: "Succeeded"}},
+		Chart: v1beta1.ChartRevision{Name: "web", Version: "1.0.0", Digest: digest1}, AppVersion: "9.9", RenderDigest: "r",
+		ConfigDigest: values.Digest(map[string]any{"replicas": 2}),
+		Digest:       digest(s.secret(t, keyOf(1)).Data["release"]), Ours: true, Modified: now,
+		FirstDeployed: newRelease(1, "").Info.FirstDeployed.Time,
+		LastDeployed:  now, Tests: []plan.TestRun{{Name: "probe", Phase: "Succeeded"}},
 	}
 	for name, store := range map[string]*Store{"listed": s.store(t), "watched": s.watching(t)} {
 		newest, err := store.Newest(t.Context(), s.reader(t, bob), web)
@@ -192,7 +197,9 @@ func TestOwnWritesAreSeenBeforeTheWatchTells(t *testing.T) {
 	}
 	check()
 	s.hold(false)
-	must(t, s.helm(t).Create(secretName("other", 1), newRelease(1, release.StatusDeployed, func(r *release.Release) { r.Name = "other" })))
+	must(t, s.helm(t).Create(secretName("other", 1), newRelease(1, release.StatusDeployed, func(r *release.Release) {
+		r.Name = "other"
+	})))
 	<-heard // the old events came before that one
 	check()
 	if len(heard) != 0 {
@@ -226,7 +233,8 @@ func TestALostAnswerIsLookedUp(t *testing.T) {
 	store := s.watching(t)
 	s.hold(true)
 	s.lost = true
-	err := store.Driver(t.Context(), s.reader(t, alice), web, Note{}).Create(keyOf(1), newRelease(1, release.StatusPendingInstall))
+	err := store.Driver(t.Context(), s.reader(t, alice), web, Note{}).Create(keyOf(1),
+		newRelease(1, release.StatusPendingInstall))
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -239,7 +247,8 @@ func TestReleasesOfOneNameAreKeptApart(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	store := s.watching(t)
-	s.create(t, store, newRelease(1, release.StatusDeployed), newRelease(2, release.StatusDeployed, func(r *release.Release) { r.Namespace = "elsewhere" }))
+	s.create(t, store, newRelease(1, release.StatusDeployed),
+		newRelease(2, release.StatusDeployed, func(r *release.Release) { r.Namespace = "elsewhere" }))
 	if got := versions(s.history(t, store, alice)); !slices.Equal(got, []int{1}) {
 		t.Errorf("history %v", got)
 	}
@@ -256,7 +265,10 @@ func TestABrokenRecordIsNamedAndNotQuoted(t *testing.T) {
 	}{
 		{name: "no release", record: `{"config":"hunter2"}`},
 		{name: "the record of another release", record: `{"name":"hunter2","version":1,"info":{"status":"deployed"}}`},
-		{name: "the record of another revision", record: `{"name":"web","version":2,"info":{"status":"deployed","description":"hunter2"}}`},
+		{
+			name:   "the record of another revision",
+			record: `{"name":"web","version":2,"info":{"status":"deployed","description":"hunter2"}}`,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -290,7 +302,8 @@ func TestANoteHasBounds(t *testing.T) {
 		t.Errorf("the annotation has %d bytes", size)
 	}
 	got := s.history(t, s.watching(t), bob)[0]
-	if !got.Ours || got.Chart.Digest != digest1 || len(got.AppVersion) != 1<<18 || got.Description != strings.Repeat("ä", maxDescription/2) {
+	if !got.Ours || got.Chart.Digest != digest1 || len(got.AppVersion) != 1<<18 ||
+		got.Description != strings.Repeat("ä", maxDescription/2) {
 		t.Errorf("ours %v, digest %q, description of %d bytes", got.Ours, got.Chart.Digest, len(got.Description))
 	}
 }
@@ -320,7 +333,9 @@ func TestPrune(t *testing.T) {
 				}
 				s.create(t, store, newRelease(version, status))
 			}
-			must(t, store.Prune(t.Context(), s.reader(t, alice), web, tt.keep, func(r plan.Record) bool { return r.Version == tt.except }))
+			must(t, store.Prune(t.Context(), s.reader(t, alice), web, tt.keep, func(r plan.Record) bool {
+				return r.Version == tt.except
+			}))
 			if diff := cmp.Diff(tt.want, versions(s.history(t, store, alice))); diff != "" {
 				t.Errorf("left (-want +got):\n%s", diff)
 			}

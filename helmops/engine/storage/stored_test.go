@@ -51,11 +51,12 @@ func factsOf(history []plan.Record) []storedFacts {
 
 const unready = "1 of 4 objects not ready after 5m0s"
 
-// What every version has stored is understood by every later one, whether the annotations or the records themselves are read.
+// What every version has stored is understood by every later one, whether the annotations or the records themselves are
+// read.
 func TestStoredRecordsAreUnderstood(t *testing.T) {
 	t.Parallel()
-	// Versions before 0.1 noted neither an action nor an outcome, so that the action of an ended install or upgrade is not known, and
-	// the rest is read off texts.
+	// Versions before 0.1 noted neither an action nor an outcome, so that the action of an ended install or upgrade is not
+	// known, and the rest is read off texts.
 	want := map[string][]storedFacts{
 		"records-1.json": {
 			{8, plan.StatusPendingUpgrade, plan.Upgrade, "", ""},
@@ -71,7 +72,10 @@ func TestStoredRecordsAreUnderstood(t *testing.T) {
 			{8, plan.StatusPendingUpgrade, plan.Upgrade, "", ""},
 			{7, plan.StatusDeployed, plan.Rollback, plan.OutcomeSucceeded, ""},
 			{6, plan.StatusFailed, plan.Rollback, plan.OutcomeFailed, unready},
-			{5, plan.StatusFailed, plan.Upgrade, plan.OutcomeInterrupted, "revision 5 was left pending-upgrade when the controller stopped"},
+			{
+				5, plan.StatusFailed, plan.Upgrade, plan.OutcomeInterrupted,
+				"revision 5 was left pending-upgrade when the controller stopped",
+			},
 			{4, plan.StatusFailed, plan.Upgrade, plan.OutcomeSuperseded, "a newer desired state ended the wait"},
 			{3, plan.StatusFailed, plan.Upgrade, plan.OutcomeFailed, unready},
 			{2, plan.StatusSuperseded, plan.Upgrade, plan.OutcomeSucceeded, ""},
@@ -121,7 +125,8 @@ func TestStoredRecordsKeepTheirInput(t *testing.T) {
 			}
 		}
 		want := plan.Record{
-			Version: 3, Namespace: "apps", Status: plan.StatusFailed, Description: failedUpgrade, Chart: v1beta1.ChartRevision{Name: "web", Version: "1.1.0", Digest: "sha256:chart-2"},
+			Version: 3, Namespace: "apps", Status: plan.StatusFailed, Description: failedUpgrade,
+			Chart:      v1beta1.ChartRevision{Name: "web", Version: "1.1.0", Digest: "sha256:chart-2"},
 			AppVersion: "9.9", ConfigDigest: "sha256:config-b", RenderDigest: "sha256:render",
 			ApplyMethod: plan.ServerSide, Outcome: plan.OutcomeFailed, Ours: true,
 			Owner: plan.Owner{Namespace: "apps", Name: "web", UID: sampleController},
@@ -133,7 +138,8 @@ func TestStoredRecordsKeepTheirInput(t *testing.T) {
 	}
 }
 
-// Another Helm client that writes a record again drops the annotations. What failed is known by the description even then.
+// Another Helm client that writes a record again drops the annotations. What failed is known by the description even
+// then.
 func TestAFailureIsKnownWithoutAnnotations(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"records-1.json", currentFormat} {
@@ -158,14 +164,22 @@ func TestAnOutcomeStays(t *testing.T) {
 	}{
 		{name: "under way", writes: []string{"pending-upgrade"}},
 		{name: "deployed", writes: []string{"pending-upgrade", "deployed"}, want: plan.OutcomeSucceeded},
-		{name: "deployed, then replaced", writes: []string{"pending-upgrade", "deployed", "superseded"}, want: plan.OutcomeSucceeded},
-		{name: "failed, then replaced", writes: []string{"pending-upgrade", "failed", "superseded"}, want: plan.OutcomeFailed},
-		{name: "superseded, then replaced", writes: []string{"pending-upgrade", "failed", "superseded"}, fails: plan.OutcomeSuperseded,
-			want: plan.OutcomeSuperseded},
-		{name: "failed, and written again", writes: []string{"pending-upgrade", "failed", "failed"}, fails: plan.OutcomeInterrupted,
-			want: plan.OutcomeInterrupted},
-		{name: "an uninstall that was left", writes: []string{"deployed", "uninstalling", "failed"}, fails: plan.OutcomeInterrupted,
-			want: plan.OutcomeInterrupted},
+		{
+			name: "deployed, then replaced", writes: []string{"pending-upgrade", "deployed", "superseded"},
+			want: plan.OutcomeSucceeded,
+		},
+		{
+			name: "failed, then replaced", writes: []string{"pending-upgrade", "failed", "superseded"}, want: plan.OutcomeFailed,
+		},
+		{name: "superseded, then replaced", writes: []string{"pending-upgrade", "failed", "superseded"},
+			fails: plan.OutcomeSuperseded,
+			want:  plan.OutcomeSuperseded},
+		{name: "failed, and written again", writes: []string{"pending-upgrade", "failed", "failed"},
+			fails: plan.OutcomeInterrupted,
+			want:  plan.OutcomeInterrupted},
+		{name: "an uninstall that was left", writes: []string{"deployed", "uninstalling", "failed"},
+			fails: plan.OutcomeInterrupted,
+			want:  plan.OutcomeInterrupted},
 		{name: "uninstalled", writes: []string{"deployed", "uninstalling", "uninstalled"}, want: plan.OutcomeSucceeded},
 	}
 	for _, tt := range tests {

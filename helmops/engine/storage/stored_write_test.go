@@ -15,11 +15,12 @@ import (
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
-// writeStored replaces the samples of the current format only: those of earlier formats are what earlier versions wrote.
+// writeStored replaces the samples of the current format only: those of earlier formats are what earlier versions
+// wrote.
 var writeStored = flag.Bool("update", false, "write the samples of stored records in the current format")
 
-// currentFormat is the file with the samples that this version writes. A change of the annotation gets a new file; the former
-// one stays, and has to be read as before.
+// currentFormat is the file with the samples that this version writes. A change of the annotation gets a new file; the
+// former one stays, and has to be read as before.
 const currentFormat = "records-2.json"
 
 const (
@@ -63,20 +64,28 @@ func samples() []sample {
 	}
 	return []sample{
 		{version: 1, note: sampleNote("1", "a", ""), change: version("1.0.0"),
-			writes: [][2]string{{"pending-install", "Initial install underway"}, {"failed", failedInstall}, {"superseded", failedInstall}}},
+			writes: [][2]string{
+				{"pending-install", "Initial install underway"}, {"failed", failedInstall}, {"superseded", failedInstall},
+			}},
 		{version: 2, note: sampleNote("1", "b", ""), change: version("1.0.0"),
-			writes: [][2]string{{"pending-upgrade", "Preparing upgrade"}, {"deployed", "Upgrade complete"}, {"superseded", "Upgrade complete"}}},
+			writes: [][2]string{
+				{"pending-upgrade", "Preparing upgrade"}, {"deployed", "Upgrade complete"}, {"superseded", "Upgrade complete"},
+			}},
 		{version: 3, note: sampleNote("2", "b", "sha256:render"), change: version("1.1.0"),
 			writes: [][2]string{{"pending-upgrade", "Preparing upgrade"}, {"failed", failedUpgrade}}},
 		{version: 4, note: sampleNote("3", "b", ""), change: tested,
-			writes: [][2]string{{"pending-upgrade", "Preparing upgrade"}, {"failed", supersededText}}, fails: plan.OutcomeSuperseded},
+			writes: [][2]string{{"pending-upgrade", "Preparing upgrade"}, {"failed", supersededText}},
+			fails:  plan.OutcomeSuperseded},
 		{version: 5, note: sampleNote("3", "c", ""), change: version("1.2.0"),
 			writes: [][2]string{{"pending-upgrade", "Preparing upgrade"}, {"failed", leftText}}, fails: plan.OutcomeInterrupted},
 		{version: 6, note: sampleNote("1", "b", ""), change: version("1.0.0"),
 			writes: [][2]string{{"pending-rollback", "Rollback to 2"}, {"failed", failedRollback}}},
 		{version: 7, note: sampleNote("1", "b", ""), change: version("1.0.0"),
 			writes: [][2]string{{"pending-rollback", "Rollback to 2"}, {"deployed", "Rollback to 2"}}},
-		{version: 8, note: sampleNote("4", "b", ""), change: version("1.3.0"), writes: [][2]string{{"pending-upgrade", "Preparing upgrade"}}},
+		{
+			version: 8, note: sampleNote("4", "b", ""), change: version("1.3.0"),
+			writes: [][2]string{{"pending-upgrade", "Preparing upgrade"}},
+		},
 	}
 }
 
@@ -112,7 +121,8 @@ func TestSamplesAreWrittenAsStored(t *testing.T) {
 		must(t, os.WriteFile(path, append(text, '\n'), 0o600))
 	}
 	if diff := cmp.Diff(withoutContent(t, storedIn(t, currentFormat)), withoutContent(t, secrets)); diff != "" {
-		t.Errorf("records are written in another form than %s has them; add a file for the new form, and keep this one (-stored +written):\n%s",
+		t.Errorf(
+			"records are written in another form than %s has them; add a file for the new form, and keep this one (-stored +written):\n%s",
 			path, diff)
 	}
 }
@@ -135,7 +145,10 @@ func withoutContent(t *testing.T, secrets []*corev1.Secret) []map[string]any {
 		var about map[string]any
 		must(t, json.Unmarshal([]byte(secret.Annotations[Annotation]), &about))
 		delete(about, "content")
-		all = append(all, map[string]any{"name": secret.Name, "labels": secret.Labels, "owner": secret.Annotations[OwnerAnnotation], "note": about})
+		all = append(all,
+			map[string]any{
+				"name": secret.Name, "labels": secret.Labels, "owner": secret.Annotations[OwnerAnnotation], "note": about,
+			})
 	}
 	return all
 }

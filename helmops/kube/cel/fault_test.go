@@ -10,7 +10,9 @@ func TestErrorsQuoteNoValue(t *testing.T) {
 	t.Parallel()
 	const secret = "hunter2-of-team-b"
 	dep := map[string]any{
-		"spec":   map[string]any{"values": map[string]any{"password": secret, "list": []any{"a"}, "big": int64(8765432198765)}},
+		"spec": map[string]any{
+			"values": map[string]any{"password": secret, "list": []any{"a"}, "big": int64(8765432198765)},
+		},
 		"status": map[string]any{},
 	}
 	tests := []struct{ text, want string }{
@@ -22,10 +24,16 @@ func TestErrorsQuoteNoValue(t *testing.T) {
 		{"int(dep.spec.values.password) == 1", "a value cannot be converted to this type"},
 		{"bool(dep.spec.values.password)", "a value cannot be converted to this type"},
 		{"duration(dep.spec.values.password) == duration('1s')", "a value cannot be converted to this type"},
-		{"timestamp(dep.spec.values.password) == timestamp('2026-01-01T00:00:00Z')", "a value cannot be converted to this type"},
+		{
+			"timestamp(dep.spec.values.password) == timestamp('2026-01-01T00:00:00Z')",
+			"a value cannot be converted to this type",
+		},
 		{"dep.spec.values.list[dep.spec.values.big] == 'a'", "an index is out of range"},
 		{"dep.spec.values.list[dep.spec.values.password] == 'a'", ""},
-		{"dep.spec.values.password + dep.spec.values.big == ''", "an operator or function does not take values of these types"},
+		{
+			"dep.spec.values.password + dep.spec.values.big == ''",
+			"an operator or function does not take values of these types",
+		},
 		{"dep.spec.values.password.matches(dep.spec.values.password + '[')", ""},
 		{"'x'.charAt(dep.spec.values.big) == ''", ""},
 		{"dep.spec.values.password.substring(0, dep.spec.values.big) == ''", ""},

@@ -130,7 +130,8 @@ func TestASmallAnswerThatNeedsMuchMemoryIsRefused(t *testing.T) {
 
 func TestAnEventOfAWatchIsBoundedAndTheWatchIsNot(t *testing.T) {
 	t.Parallel()
-	event := `{"type":"ADDED","object":{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"x"},"data":{"a":"` + strings.Repeat("}{", 2*mebi) + `"}}}` + "\n"
+	event := `{"type":"ADDED","object":{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"x"},"data":{"a":"` +
+		strings.Repeat("}{", 2*mebi) + `"}}}` + "\n"
 	const events = 4 // together more than one may have
 	c, _ := hostile(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -147,7 +148,8 @@ func TestAnEventOfAWatchIsBoundedAndTheWatchIsNot(t *testing.T) {
 	if events*len(event) <= int(objectLimits.bytes) {
 		t.Fatal("the watch is too short for the test")
 	}
-	stream, err := c.Self().Dynamic().Resource(schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}).Watch(t.Context(), metav1.ListOptions{})
+	stream, err := c.Self().Dynamic().Resource(schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}).Watch(
+		t.Context(), metav1.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +181,8 @@ func TestAServerThatStopsInTheMiddleIsHungUpOn(t *testing.T) {
 		close(gone)
 	}))
 	t.Cleanup(server.Close)
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/api/v1/namespaces/apps/secrets/x", nil)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/api/v1/namespaces/apps/secrets/x",
+		nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -270,8 +273,9 @@ func TestLimitsByPath(t *testing.T) {
 	a := boundAnswers(http.DefaultTransport, "https://example.dev/k8s/clusters/c-1", "apps", nil, nil).(*answers)
 	for path, want := range map[string]limits{
 		"/api": discoveryLimits, "/apis": discoveryLimits, "/api/v1": discoveryLimits, "/apis/apps/v1": discoveryLimits,
-		"/api/v1/secrets": listLimits, "/api/v1/namespaces/apps/secrets": listLimits, "/apis/apps/v1/namespaces/apps/deployments": listLimits,
-		"/api/v1/namespaces": listLimits, "/api/v1/namespaces/apps": objectLimits, "/api/v1/nodes/n": objectLimits,
+		"/api/v1/secrets": listLimits, "/api/v1/namespaces/apps/secrets": listLimits,
+		"/apis/apps/v1/namespaces/apps/deployments": listLimits,
+		"/api/v1/namespaces":                        listLimits, "/api/v1/namespaces/apps": objectLimits, "/api/v1/nodes/n": objectLimits,
 		"/api/v1/namespaces/apps/secrets/x": objectLimits, "/apis/apps/v1/namespaces/apps/deployments/x/scale": objectLimits,
 		"/version": objectLimits, "/": objectLimits,
 	} {
@@ -282,7 +286,8 @@ func TestLimitsByPath(t *testing.T) {
 			}
 		}
 	}
-	if got := a.limitsOf(httptest.NewRequest(http.MethodPost, "/api/v1/namespaces/apps/secrets", nil)); got != objectLimits {
+	if got := a.limitsOf(
+		httptest.NewRequest(http.MethodPost, "/api/v1/namespaces/apps/secrets", nil)); got != objectLimits {
 		t.Errorf("POST: %+v", got)
 	}
 }
@@ -319,7 +324,8 @@ func TestWatchesOfANamespaceShareAPace(t *testing.T) {
 	t.Parallel()
 	const burst = mebi
 	var sent atomic.Int64
-	event := []byte(`{"type": "ADDED", "object": {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "a"}}}` + "\n")
+	event := []byte(`{"type": "ADDED", "object": {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "a"}}}` +
+		"\n")
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		endless(w, event, 600*mebi, &sent)

@@ -125,7 +125,9 @@ func TestMapperFindsNewKindsAndForgetsOldOnes(t *testing.T) {
 	t.Parallel()
 	server := newAPIServer(t)
 	c := server.cluster(t, newClock())
-	gadget, widget := schema.GroupKind{Group: "example.dev", Kind: "Gadget"}, schema.GroupKind{Group: "example.dev", Kind: "Widget"}
+	gadget, widget := schema.GroupKind{Group: "example.dev", Kind: "Gadget"}, schema.GroupKind{
+		Group: "example.dev", Kind: "Widget",
+	}
 	if _, err := c.Mapper().RESTMapping(gadget); !meta.IsNoMatchError(err) {
 		t.Fatalf("a missing kind gives %v", err)
 	}
@@ -184,7 +186,8 @@ func TestIdentitiesShareConnectionsAndKeepApart(t *testing.T) {
 		if _, err := identity.Kube().CoreV1().ConfigMaps("apps").Get(t.Context(), "x", metav1.GetOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		if client, err := identity.REST(schema.GroupVersion{Version: "v1"}); err != nil || client.Get().AbsPath("/x").Do(t.Context()).Error() != nil {
+		if client, err := identity.REST(schema.GroupVersion{Version: "v1"}); err != nil ||
+			client.Get().AbsPath("/x").Do(t.Context()).Error() != nil {
 			t.Errorf("the REST client of %q fails: %v", user, err)
 		}
 		config, err := identity.Getter("apps").ToRESTConfig()
@@ -231,7 +234,8 @@ func TestHelmDiscoversWhatIsShared(t *testing.T) {
 	if got := server.count("/apis"); got != 1 {
 		t.Errorf("%d readings, want 1", got)
 	}
-	if namespace, _, err := c.Self().Getter("apps").ToRawKubeConfigLoader().Namespace(); err != nil || namespace != "apps" {
+	if namespace, _, err := c.Self().Getter("apps").ToRawKubeConfigLoader().Namespace(); err != nil ||
+		namespace != "apps" {
 		t.Errorf("the namespace is %q, %v", namespace, err)
 	}
 }
@@ -258,8 +262,8 @@ func TestCloseEndsTheWatches(t *testing.T) {
 	capabilities(t, c)
 }
 
-// sharesConnections reports whether a new identity finds a connection of the others. One that is not idle again yet is no
-// connection to find, so it tries several times.
+// sharesConnections reports whether a new identity finds a connection of the others. One that is not idle again yet is
+// no connection to find, so it tries several times.
 func sharesConnections(t *testing.T, server *apiServer, c *Cluster) bool {
 	t.Helper()
 	connections := func() int {

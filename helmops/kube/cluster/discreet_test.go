@@ -26,8 +26,10 @@ const canary = "hunter2!Canary&9f3c<of-team>"
 func repeated() []string {
 	asJSON, _ := json.Marshal(canary)
 	return []string{
-		canary, strings.ToUpper(canary), strconv.Quote(canary), string(asJSON), url.QueryEscape(canary), url.PathEscape(canary),
-		hex.EncodeToString([]byte(canary)), base64.StdEncoding.EncodeToString([]byte(canary)), base64.RawURLEncoding.EncodeToString([]byte(canary)),
+		canary, strings.ToUpper(canary), strconv.Quote(canary), string(asJSON), url.QueryEscape(canary),
+		url.PathEscape(canary),
+		hex.EncodeToString([]byte(canary)), base64.StdEncoding.EncodeToString([]byte(canary)),
+		base64.RawURLEncoding.EncodeToString([]byte(canary)),
 		"Bearer " + canary, "Basic " + base64.StdEncoding.EncodeToString([]byte("robot:"+canary)), canary[:12] + "...",
 	}
 }
@@ -60,8 +62,11 @@ func TestServersThatRepeatCredentials(t *testing.T) {
 		"a status": func(w http.ResponseWriter, said string) {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(http.StatusForbidden)
-			_ = json.NewEncoder(w).Encode(metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure, Code: http.StatusForbidden,
-				Reason: metav1.StatusReasonForbidden, Message: "no rights for " + said, Details: &metav1.StatusDetails{Causes: []metav1.StatusCause{{Message: said}}}})
+			_ = json.NewEncoder(w).Encode(
+				metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure,
+					Code:   http.StatusForbidden,
+					Reason: metav1.StatusReasonForbidden, Message: "no rights for " + said,
+					Details: &metav1.StatusDetails{Causes: []metav1.StatusCause{{Message: said}}}})
 		},
 		"a text": func(w http.ResponseWriter, said string) {
 			w.Header().Set("WWW-Authenticate", "Basic realm="+strconv.Quote(said))
@@ -78,9 +83,12 @@ func TestServersThatRepeatCredentials(t *testing.T) {
 			for _, said := range repeated() {
 				server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answer(w, said) }))
 				pool := NewPool(4, time.Minute, time.Now)
-				made, err := pool.Get(Access{Namespace: "apps", Kubeconfig: kubeconfig(t, server.URL, func(_ *clientcmdapi.Config, _ *clientcmdapi.Cluster, u *clientcmdapi.AuthInfo) {
-					user(u)
-				})})
+				made, err := pool.Get(
+					Access{Namespace: "apps",
+						Kubeconfig: kubeconfig(t, server.URL,
+							func(_ *clientcmdapi.Config, _ *clientcmdapi.Cluster, u *clientcmdapi.AuthInfo) {
+								user(u)
+							})})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -147,10 +155,12 @@ func (broken) RoundTrip(*http.Request) (*http.Response, error) {
 
 func TestSecretsOfAKubeconfig(t *testing.T) {
 	t.Parallel()
-	config := kubeconfig(t, "https://example.com", func(_ *clientcmdapi.Config, _ *clientcmdapi.Cluster, u *clientcmdapi.AuthInfo) {
-		u.Token, u.Password, u.ClientKeyData = "token-of-user", "password-of-user", []byte("BEGIN\nkey-of-user\nEND")
-	})
-	if got := redact.NewMask(Secrets(config)...).Apply("token-of-user password-of-user key-of-user example.com"); got != "*** *** *** example.com" {
+	config := kubeconfig(t, "https://example.com",
+		func(_ *clientcmdapi.Config, _ *clientcmdapi.Cluster, u *clientcmdapi.AuthInfo) {
+			u.Token, u.Password, u.ClientKeyData = "token-of-user", "password-of-user", []byte("BEGIN\nkey-of-user\nEND")
+		})
+	if got := redact.NewMask(Secrets(config)...).Apply(
+		"token-of-user password-of-user key-of-user example.com"); got != "*** *** *** example.com" {
 		t.Errorf("masked it is %q", got)
 	}
 	const broken = "- *a-token-of-somebody"

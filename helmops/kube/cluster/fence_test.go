@@ -27,7 +27,8 @@ func lease(t *testing.T, mediaType, name, holder string) []byte {
 	}
 	object := &coordinationv1.Lease{Spec: coordinationv1.LeaseSpec{HolderIdentity: &holder}}
 	object.Name = name
-	content, err := runtime.Encode(scheme.Codecs.EncoderForVersion(info.Serializer, coordinationv1.SchemeGroupVersion), object)
+	content, err := runtime.Encode(scheme.Codecs.EncoderForVersion(info.Serializer, coordinationv1.SchemeGroupVersion),
+		object)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,18 +59,22 @@ func TestFence(t *testing.T) {
 			{method: http.MethodPost, path: "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"},
 		},
 		"a renewal opens until the deadline": {
-			renew, with(write, func(r *request) { r.after = 30*time.Second - 1 }), with(refused, func(r *request) { r.after = 1 }), renew, write,
+			renew, with(write, func(r *request) { r.after = 30*time.Second - 1 }),
+			with(refused, func(r *request) { r.after = 1 }), renew, write,
 		},
 		"JSON too": {with(renew, func(r *request) { r.body = lease(t, json, "leader", "me") }), write},
 		"acquiring for the first time": {
 			{method: http.MethodPost, path: leasePath, body: lease(t, protobuf, "leader", "me")}, write,
 		},
 		"the time counts from the start of the request": {
-			with(renew, func(r *request) { r.takes = 29 * time.Second }), write, with(refused, func(r *request) { r.after = time.Second }),
+			with(renew, func(r *request) { r.takes = 29 * time.Second }), write,
+			with(refused, func(r *request) { r.after = time.Second }),
 		},
-		"a renewal that fails is none":       {with(renew, func(r *request) { r.answer = http.StatusConflict }), refused},
-		"another lease is none":              {{method: http.MethodPut, path: leasePath + "/other", body: renew.body, refused: true}, refused},
-		"another lease that is made is none": {{method: http.MethodPost, path: leasePath, body: lease(t, json, "other", "me"), refused: true}, refused},
+		"a renewal that fails is none": {with(renew, func(r *request) { r.answer = http.StatusConflict }), refused},
+		"another lease is none": {
+			{method: http.MethodPut, path: leasePath + "/other", body: renew.body, refused: true}, refused},
+		"another lease that is made is none": {
+			{method: http.MethodPost, path: leasePath, body: lease(t, json, "other", "me"), refused: true}, refused},
 		"nothing is written once it is given up": {
 			renew, with(renew, func(r *request) { r.body = lease(t, protobuf, "leader", "") }), refused, renew, write,
 		},
@@ -102,7 +107,8 @@ func TestFence(t *testing.T) {
 					t.Errorf("request %d: %d writes are counted that were not sent, want %d", i, fence.Refused(), refused)
 				}
 				if sent == want.refused || errors.Is(err, ErrFenced) != want.refused {
-					t.Errorf("request %d, %s %s: sent is %v, the error %v; want refused %v", i, want.method, want.path, sent, err, want.refused)
+					t.Errorf("request %d, %s %s: sent is %v, the error %v; want refused %v", i, want.method, want.path, sent, err,
+						want.refused)
 				}
 			}
 		})

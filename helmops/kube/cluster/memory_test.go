@@ -49,13 +49,16 @@ func manyAPIs(w http.ResponseWriter, r *http.Request, groups, resources int) {
 	case path == "/version":
 		reply(w, map[string]string{"major": "1", "minor": "37", "gitVersion": "v1.37.2"})
 	case path == "/api":
-		reply(w, metav1.APIVersions{TypeMeta: metav1.TypeMeta{Kind: "APIVersions", APIVersion: "v1"}, Versions: []string{"v1"}})
+		reply(w, metav1.APIVersions{
+			TypeMeta: metav1.TypeMeta{Kind: "APIVersions", APIVersion: "v1"}, Versions: []string{"v1"},
+		})
 	case path == "/apis":
 		list := metav1.APIGroupList{TypeMeta: metav1.TypeMeta{Kind: "APIGroupList", APIVersion: "v1"}}
 		for i := range groups {
 			name := fmt.Sprintf("made-up-%d.example.dev", i)
 			version := metav1.GroupVersionForDiscovery{GroupVersion: name + "/v1", Version: "v1"}
-			list.Groups = append(list.Groups, metav1.APIGroup{Name: name, Versions: []metav1.GroupVersionForDiscovery{version}, PreferredVersion: version})
+			list.Groups = append(list.Groups,
+				metav1.APIGroup{Name: name, Versions: []metav1.GroupVersionForDiscovery{version}, PreferredVersion: version})
 		}
 		reply(w, list)
 	case strings.HasSuffix(path, "/customresourcedefinitions"), strings.HasSuffix(path, "/apiservices"):
@@ -90,7 +93,8 @@ func TestAClusterOfWhichTooMuchIsKeptIsClosedForAWhile(t *testing.T) {
 		t.Fatal(err)
 	}
 	var exceeded *memory.ExceededError
-	if _, err := c.Capabilities(t.Context()); !errors.As(err, &exceeded) || exceeded.Reason() != v1beta1.ClusterUnreachableReason {
+	if _, err := c.Capabilities(t.Context()); !errors.As(err, &exceeded) ||
+		exceeded.Reason() != v1beta1.ClusterUnreachableReason {
 		t.Fatalf("error = %v", err)
 	}
 	<-c.Done()
@@ -183,7 +187,8 @@ func TestAListOfEndlessPagesEnds(t *testing.T) {
 		case r.URL.Query().Has("watch"):
 			w.WriteHeader(http.StatusUnprocessableEntity)
 			reply(w, metav1.Status{
-				TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: "Failure", Reason: metav1.StatusReasonInvalid, Code: 422,
+				TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: "Failure", Reason: metav1.StatusReasonInvalid,
+				Code: 422,
 			})
 		case strings.HasSuffix(r.URL.Path, "/customresourcedefinitions"):
 			reply(w, map[string]any{"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadataList", "items": []any{},
@@ -234,7 +239,8 @@ func TestWhyAReadingFailedIsShort(t *testing.T) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusInternalServerError)
 		reply(w, metav1.Status{
-			TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: "Failure", Message: strings.Repeat("x", 2*mebi), Code: 500,
+			TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: "Failure", Message: strings.Repeat("x", 2*mebi),
+			Code: 500,
 		})
 	})
 	_, err := c.Self().Kube().CoreV1().ConfigMaps("apps").Get(t.Context(), "x", metav1.GetOptions{})

@@ -18,7 +18,9 @@ import (
 )
 
 // kubeconfig returns one that is fine, after the change.
-func kubeconfig(t *testing.T, server string, change func(*clientcmdapi.Config, *clientcmdapi.Cluster, *clientcmdapi.AuthInfo)) []byte {
+func kubeconfig(
+	t *testing.T, server string, change func(*clientcmdapi.Config, *clientcmdapi.Cluster, *clientcmdapi.AuthInfo),
+) []byte {
 	t.Helper()
 	config := clientcmdapi.NewConfig()
 	cluster := &clientcmdapi.Cluster{Server: server}
@@ -48,9 +50,14 @@ func TestKubeconfigsThatAreRefused(t *testing.T) {
 	server := func(url string) change { return cluster(func(c *clientcmdapi.Cluster) { c.Server = url }) }
 	for want, change := range map[string]change{
 		"(exec)": user(func(u *clientcmdapi.AuthInfo) {
-			u.Exec = &clientcmdapi.ExecConfig{Command: "steal", APIVersion: "client.authentication.k8s.io/v1", InteractiveMode: clientcmdapi.NeverExecInteractiveMode}
+			u.Exec = &clientcmdapi.ExecConfig{
+				Command: "steal", APIVersion: "client.authentication.k8s.io/v1",
+				InteractiveMode: clientcmdapi.NeverExecInteractiveMode,
+			}
 		}),
-		"auth-provider":          user(func(u *clientcmdapi.AuthInfo) { u.AuthProvider = &clientcmdapi.AuthProviderConfig{Name: "oidc"} }),
+		"auth-provider": user(func(u *clientcmdapi.AuthInfo) {
+			u.AuthProvider = &clientcmdapi.AuthProviderConfig{Name: "oidc"}
+		}),
 		"(tokenFile)":            user(func(u *clientcmdapi.AuthInfo) { u.TokenFile = "/var/run/secrets/token" }),
 		"(client-certificate)":   user(func(u *clientcmdapi.AuthInfo) { u.ClientCertificate = "/etc/cert" }),
 		"(client-key)":           user(func(u *clientcmdapi.AuthInfo) { u.ClientKey = "/etc/key" }),
@@ -59,9 +66,11 @@ func TestKubeconfigsThatAreRefused(t *testing.T) {
 		"cannot be read": user(func(u *clientcmdapi.AuthInfo) {
 			u.ClientCertificateData, u.ClientKeyData = []byte("secret-cert"), []byte("secret-key")
 		}),
-		"(insecure-skip-tls-verify)":    cluster(func(c *clientcmdapi.Cluster) { c.InsecureSkipTLSVerify = true }),
-		"(certificate-authority)":       cluster(func(c *clientcmdapi.Cluster) { c.CertificateAuthority = "/etc/ca" }),
-		"proxy-url has credentials":     cluster(func(c *clientcmdapi.Cluster) { c.ProxyURL = "http://a:secret-proxy@proxy" }),
+		"(insecure-skip-tls-verify)": cluster(func(c *clientcmdapi.Cluster) { c.InsecureSkipTLSVerify = true }),
+		"(certificate-authority)":    cluster(func(c *clientcmdapi.Cluster) { c.CertificateAuthority = "/etc/ca" }),
+		"proxy-url has credentials": cluster(func(c *clientcmdapi.Cluster) {
+			c.ProxyURL = "http://a:secret-proxy@proxy"
+		}),
 		"proxy-url is neither":          cluster(func(c *clientcmdapi.Cluster) { c.ProxyURL = "ftp://proxy" }),
 		"its proxy-url is a link-local": cluster(func(c *clientcmdapi.Cluster) { c.ProxyURL = "http://169.254.169.254" }),
 		"without TLS":                   server("http://api.example.dev"),
@@ -70,7 +79,9 @@ func TestKubeconfigsThatAreRefused(t *testing.T) {
 		"neither https nor http":        server("ftp://api.example.dev"),
 		"its server is a link-local":    server("https://[::ffff:169.254.169.254]:443"),
 		"its server is no URL":          server("://"),
-		"no current-context":            func(c *clientcmdapi.Config, _ *clientcmdapi.Cluster, _ *clientcmdapi.AuthInfo) { c.CurrentContext = "" },
+		"no current-context": func(c *clientcmdapi.Config, _ *clientcmdapi.Cluster, _ *clientcmdapi.AuthInfo) {
+			c.CurrentContext = ""
+		},
 		"not among its contexts": func(c *clientcmdapi.Config, _ *clientcmdapi.Cluster, _ *clientcmdapi.AuthInfo) {
 			c.CurrentContext = "y"
 		},
@@ -197,9 +208,11 @@ func TestAddressesThatAreRefused(t *testing.T) {
 	t.Parallel()
 	for address, refused := range map[string]bool{
 		"127.0.0.1:443": false, "10.0.0.1:443": false, "[fd00::1]:443": false, "192.0.2.1:6443": false,
-		"169.254.169.254:80": true, "[fe80::1%eth0]:443": true, "[64:ff9b::a9fe:a9fe]:443": true, "[2002:a9fe:a9fe::]:443": true,
-		"0.0.0.0:443": true, "[::]:443": true, "[::ffff:169.254.0.1]:443": true, "name:443": true, "[fd00:ec2::254]:80": true,
-		"192.0.0.192:80": true, "[64:ff9b:1::1]:80": true, "[2001::1]:80": true, "[2001:db8::1]:80": false, "[::1]:443": false,
+		"169.254.169.254:80": true, "[fe80::1%eth0]:443": true, "[64:ff9b::a9fe:a9fe]:443": true,
+		"[2002:a9fe:a9fe::]:443": true,
+		"0.0.0.0:443":            true, "[::]:443": true, "[::ffff:169.254.0.1]:443": true, "name:443": true, "[fd00:ec2::254]:80": true,
+		"192.0.0.192:80": true, "[64:ff9b:1::1]:80": true, "[2001::1]:80": true, "[2001:db8::1]:80": false,
+		"[::1]:443": false,
 	} {
 		if err := (egress.Rules{}).CheckDialled("host", address); errors.Is(err, egress.ErrRefused) != refused {
 			t.Errorf("%s gives %v, want refused %v", address, err, refused)
@@ -244,7 +257,12 @@ func TestAPoolRefusesLoopbackServersAndProxies(t *testing.T) {
 	if asked != 0 {
 		t.Errorf("the server was asked %d times", asked)
 	}
-	for _, allowed := range []egress.Rules{{}, {RefuseLoopback: true, AllowHosts: []string{"localhost"}}, {RefuseLoopback: true, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}}} {
+	for _, allowed := range []egress.Rules{
+		{}, {RefuseLoopback: true, AllowHosts: []string{"localhost"}},
+		{
+			RefuseLoopback: true, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
+		},
+	} {
 		_ = ask(allowed, named, "") // the server answers nonsense
 	}
 	if asked != 3 {
@@ -256,7 +274,8 @@ func TestAccessKeysTellApartAndHideCredentials(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
 	for _, access := range []Access{
-		{}, {User: "jane"}, {Kubeconfig: []byte("secret-a")}, {Kubeconfig: []byte("secret-b")}, {Kubeconfig: []byte("secret-a"), User: "jane"},
+		{}, {User: "jane"}, {Kubeconfig: []byte("secret-a")}, {Kubeconfig: []byte("secret-b")},
+		{Kubeconfig: []byte("secret-a"), User: "jane"},
 	} {
 		key := access.Key()
 		if seen[key] || strings.Contains(key, "secret-") {

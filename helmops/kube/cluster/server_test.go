@@ -105,7 +105,8 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case s.events[resource] != nil && refuses:
 		w.WriteHeader(http.StatusForbidden)
 		reply(w, metav1.Status{
-			TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: "Failure", Reason: metav1.StatusReasonForbidden, Code: 403,
+			TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: "Failure", Reason: metav1.StatusReasonForbidden,
+			Code: 403,
 		})
 	case s.events[resource] != nil:
 		s.stream(w, r, s.events[resource])

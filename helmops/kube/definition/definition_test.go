@@ -68,13 +68,15 @@ func object(t *testing.T, text string) map[string]any {
 
 func gear(t *testing.T, spec string) map[string]any {
 	t.Helper()
-	return object(t, "apiVersion: example.dev/v1\nkind: Gear\nmetadata: {name: a, namespace: b, labels: {x: y}}\nspec: "+spec)
+	return object(t,
+		"apiVersion: example.dev/v1\nkind: Gear\nmetadata: {name: a, namespace: b, labels: {x: y}}\nspec: "+spec)
 }
 
 func TestRead(t *testing.T) {
 	t.Parallel()
 	d := Read(&unstructured.Unstructured{Object: object(t, gears)})
-	if d.Name != "gears.example.dev" || d.Plural != "gears" || !d.Namespaced || d.Kind != (schema.GroupKind{Group: "example.dev", Kind: "Gear"}) {
+	if d.Name != "gears.example.dev" || d.Plural != "gears" || !d.Namespaced ||
+		d.Kind != (schema.GroupKind{Group: "example.dev", Kind: "Gear"}) {
 		t.Errorf("%+v", d)
 	}
 	want := []schema.GroupVersionKind{{Group: "example.dev", Version: "v1", Kind: "Gear"}}
@@ -133,10 +135,12 @@ func TestWhatCannotBeJudged(t *testing.T) {
 		t.Error("no schema is against an object")
 	}
 	for name, schema := range map[string]map[string]any{
-		"empty":           {},
-		"not structural":  {"type": "object", "properties": map[string]any{"spec": map[string]any{"items": map[string]any{}}}},
-		"not a schema":    {"type": int64(1)},
-		"an unknown rule": {"type": "object", "x-kubernetes-validations": []any{map[string]any{"rule": "comesWithALaterVersion(self)"}}},
+		"empty": {},
+		"not structural": {"type": "object",
+			"properties": map[string]any{"spec": map[string]any{"items": map[string]any{}}}},
+		"not a schema": {"type": int64(1)},
+		"an unknown rule": {"type": "object",
+			"x-kubernetes-validations": []any{map[string]any{"rule": "comesWithALaterVersion(self)"}}},
 	} {
 		s := &Schema{source: schema}
 		if found := s.Invalid(t.Context(), gear(t, "{}"), nil); len(found) > 0 {

@@ -12,7 +12,8 @@ import (
 	"fairlead.dev/fairlead/test/build"
 )
 
-// managed makes an object with owners; each is "manager operation fieldsV1", or "manager operation/subresource fieldsV1".
+// managed makes an object with owners; each is "manager operation fieldsV1", or "manager operation/subresource
+// fieldsV1".
 func managed(t testing.TB, document string, owners ...string) *unstructured.Unstructured {
 	t.Helper()
 	out := build.Object(t, document)
@@ -25,8 +26,9 @@ func managed(t testing.TB, document string, owners ...string) *unstructured.Unst
 			t.Fatal(err)
 		}
 		entry := map[string]any{
-			"manager": parts[0], "operation": operation, "apiVersion": out.GetAPIVersion(), "fieldsType": "FieldsV1", "fieldsV1": fields,
-			"time": "2026-03-01T12:00:00Z",
+			"manager": parts[0], "operation": operation, "apiVersion": out.GetAPIVersion(), "fieldsType": "FieldsV1",
+			"fieldsV1": fields,
+			"time":     "2026-03-01T12:00:00Z",
 		}
 		if subresource != "" {
 			entry["subresource"] = subresource
@@ -67,14 +69,17 @@ func TestCompare(t *testing.T) {
 			live:  managed(t, widget+"spec: {size: 1.0}\n", "helm Apply {'f:spec': {'f:size': {}}}"),
 		},
 		{
-			name:  "what others own is no drift",
-			would: managed(t, widget+"spec: {size: 1, color: red}\n", "helm Apply {'f:spec': {'f:size': {}}}", "x Update {'f:spec': {'f:color': {}}}"),
-			live:  managed(t, widget+"spec: {size: 1, color: blue}\n", "helm Apply {'f:spec': {'f:size': {}}}", "x Update {'f:spec': {'f:color': {}}}"),
+			name: "what others own is no drift",
+			would: managed(t, widget+"spec: {size: 1, color: red}\n", "helm Apply {'f:spec': {'f:size': {}}}",
+				"x Update {'f:spec': {'f:color': {}}}"),
+			live: managed(t, widget+"spec: {size: 1, color: blue}\n", "helm Apply {'f:spec': {'f:size': {}}}",
+				"x Update {'f:spec': {'f:color': {}}}"),
 		},
 		{
 			name:  "changed, with who did it last",
 			would: managed(t, widget+"spec: {size: 1}\n", "helm Apply {'f:spec': {'f:size': {}}}"),
-			live: managed(t, widget+"spec: {size: 2}\n", "y Update {'f:spec': {'f:color': {}}}", "x Update {'f:spec': {'f:size': {}}}",
+			live: managed(t, widget+"spec: {size: 2}\n", "y Update {'f:spec': {'f:color': {}}}",
+				"x Update {'f:spec': {'f:size': {}}}",
 				"helm Apply {"+ourLabel+"}"),
 			want: []string{`.spec.size changed x "2" "1"`},
 		},
@@ -114,10 +119,11 @@ func TestCompare(t *testing.T) {
 			want:  []string{`.spec.args changed x "[\"a\"]" "[\"a\",\"b\"]"`},
 		},
 		{
-			name:  "a member of a set",
-			would: managed(t, widget+"spec: {set: [a, b]}\n", `helm Apply {"f:spec": {"f:set": {"v:\"a\"": {}, "v:\"b\"": {}}}}`),
-			live:  managed(t, widget+"spec: {set: [b]}\n", `helm Apply {"f:spec": {"f:set": {"v:\"b\"": {}}}}`),
-			want:  []string{`.spec.set[="a"] removed  "" "a"`},
+			name: "a member of a set",
+			would: managed(t, widget+"spec: {set: [a, b]}\n",
+				`helm Apply {"f:spec": {"f:set": {"v:\"a\"": {}, "v:\"b\"": {}}}}`),
+			live: managed(t, widget+"spec: {set: [b]}\n", `helm Apply {"f:spec": {"f:set": {"v:\"b\"": {}}}}`),
+			want: []string{`.spec.set[="a"] removed  "" "a"`},
 		},
 		{
 			name:  "an item by its place",
@@ -126,16 +132,18 @@ func TestCompare(t *testing.T) {
 			want:  []string{`.spec.list[1] changed  "c" "b"`},
 		},
 		{
-			name:  "secrets are not shown",
-			would: managed(t, "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {a: eA==, b: eA==}\n", "helm Apply {'f:data': {'f:a': {}, 'f:b': {}}}"),
-			live:  managed(t, "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {a: eQ==}\n"),
-			want:  []string{`.data.a changed  "***" "***"`, `.data.b removed  "" "***"`},
+			name: "secrets are not shown",
+			would: managed(t, "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {a: eA==, b: eA==}\n",
+				"helm Apply {'f:data': {'f:a': {}, 'f:b': {}}}"),
+			live: managed(t, "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {a: eQ==}\n"),
+			want: []string{`.data.a changed  "***" "***"`, `.data.b removed  "" "***"`},
 		},
 		{
-			name:  "what is masked is masked before it is cut, and a terminal is not spoken to",
-			would: managed(t, widget+"spec: {a: \""+strings.Repeat("x", maxValue-4)+"swordfish\"}\n", "helm Apply {'f:spec': {'f:a': {}}}"),
-			live:  managed(t, widget+"spec: {a: \"\\e[2Jswordfish\"}\n"),
-			want:  []string{`.spec.a changed  "` + "\uFFFD" + `[2J***" "` + strings.Repeat("x", maxValue-4) + `***"`},
+			name: "what is masked is masked before it is cut, and a terminal is not spoken to",
+			would: managed(t, widget+"spec: {a: \""+strings.Repeat("x", maxValue-4)+"swordfish\"}\n",
+				"helm Apply {'f:spec': {'f:a': {}}}"),
+			live: managed(t, widget+"spec: {a: \"\\e[2Jswordfish\"}\n"),
+			want: []string{`.spec.a changed  "` + "\uFFFD" + `[2J***" "` + strings.Repeat("x", maxValue-4) + `***"`},
 		},
 		{
 			name:  "owners that cannot be read own nothing",
@@ -180,22 +188,25 @@ func TestAdded(t *testing.T) {
 		},
 		{
 			name: "controllers, subresources and what they keep for themselves",
-			live: managed(t, "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: a, finalizers: [f], annotations: {deployment.kubernetes.io/revision: '1'}}\n"+
-				"spec: {a: 1, b: 2}\nstatus: {c: 3}\n",
+			live: managed(t,
+				"apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: a, finalizers: [f], annotations: {deployment.kubernetes.io/revision: '1'}}\n"+
+					"spec: {a: 1, b: 2}\nstatus: {c: 3}\n",
 				"kube-controller-manager Update {'f:spec': {'f:a': {}}}", "x Update/scale {'f:spec': {'f:b': {}}}",
 				"x Update {'f:status': {'f:c': {}}, 'f:metadata': {'f:finalizers': {'.': {}, 'v:\"f\"': {}}, 'f:annotations': {'f:deployment.kubernetes.io/revision': {}}}}"),
 		},
 		{
 			name: "what may differ", rules: []string{"/spec/b", "/spec/list/1"},
 			live: managed(t, widget+"spec: {a: 1, b: {c: 2}, list: [p, q]}\n",
-				"x Update {'f:spec': {'f:a': {}, 'f:b': {'f:c': {}}, 'f:list': {'v:\"p\"': {}, 'v:\"q\"': {}}}}", "trusted Update {'f:spec': {'f:d': {}}}"),
+				"x Update {'f:spec': {'f:a': {}, 'f:b': {'f:c': {}}, 'f:list': {'v:\"p\"': {}, 'v:\"q\"': {}}}}",
+				"trusted Update {'f:spec': {'f:d': {}}}"),
 			want: []string{`.spec.a added x "1" ""`, `.spec.list added x "[\"p\",\"q\"]" ""`},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(tt.want, lines(Added(tt.live, would, ignore(t, tt.live, []string{"trusted"}, tt.rules...), nil))); diff != "" {
+			if diff := cmp.Diff(tt.want,
+				lines(Added(tt.live, would, ignore(t, tt.live, []string{"trusted"}, tt.rules...), nil))); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -218,20 +229,23 @@ func TestSubset(t *testing.T) {
 			live: "spec: {tag: '1', list: [{name: a, x: 1}], plain: [1, 2], short: [1]}\n",
 			sent: "spec: {tag: '1.0', gone: {a: 1}, list: [{name: a, x: 2}, {name: b}], plain: [1, 3], short: [1, 2]}\n",
 			want: []string{
-				`.spec.gone removed  "" "{\"a\":1}"`, `.spec.list[name="a"].x changed  "1" "2"`, `.spec.list[name="b"] removed  "" "{\"name\":\"b\"}"`,
+				`.spec.gone removed  "" "{\"a\":1}"`, `.spec.list[name="a"].x changed  "1" "2"`,
+				`.spec.list[name="b"] removed  "" "{\"name\":\"b\"}"`,
 				`.spec.plain[1] changed  "2" "3"`, `.spec.short changed  "[1]" "[1,2]"`, `.spec.tag changed  "1" "1.0"`,
 			},
 		},
 		{
 			name: "items with the same name are compared one after the other",
-			live: "spec: {list: [{name: a, x: 1}, {name: a, x: 3}]}\n", sent: "spec: {list: [{name: a, x: 1}, {name: a, x: 2}]}\n",
+			live: "spec: {list: [{name: a, x: 1}, {name: a, x: 3}]}\n",
+			sent: "spec: {list: [{name: a, x: 1}, {name: a, x: 2}]}\n",
 			want: []string{`.spec.list[1].x changed  "3" "2"`},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(tt.want, lines(Subset(build.Object(t, widget+tt.live), build.Object(t, widget+tt.sent).Object, nil))); diff != "" {
+			if diff := cmp.Diff(tt.want,
+				lines(Subset(build.Object(t, widget+tt.live), build.Object(t, widget+tt.sent).Object, nil))); diff != "" {
 				t.Error(diff)
 			}
 		})

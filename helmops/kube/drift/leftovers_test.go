@@ -79,7 +79,8 @@ func TestLeftovers(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var got []string
-			for _, f := range LeftoversOf(build.Object(t, tt.live), build.Object(t, tt.wants).Object).Fields(build.Object(t, tt.live), nil,
+			for _, f := range LeftoversOf(build.Object(t, tt.live),
+				build.Object(t, tt.wants).Object).Fields(build.Object(t, tt.live), nil,
 				nil) {
 				got = append(got, f.Path)
 			}

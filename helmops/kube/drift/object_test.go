@@ -17,14 +17,16 @@ func TestStatus(t *testing.T) {
 	t.Parallel()
 	o := Object{Kind: "Deployment", Group: "apps", Namespace: "shop", Name: "web", Note: strings.Repeat("é", maxNote)}
 	for i := range 13 {
-		o.Fields = append(o.Fields, Field{Path: fmt.Sprintf(".a%d", i), Change: v1beta1.DriftChanged, Was: "was", Wants: "wants"})
+		o.Fields = append(o.Fields,
+			Field{Path: fmt.Sprintf(".a%d", i), Change: v1beta1.DriftChanged, Was: "was", Wants: "wants"})
 	}
 	o.Fields[0].Manager, o.Fields[0].Since = "kubectl-edit", noon
 	got := o.Status()
 	if len(got.Fields) != 10 || got.More != 3 || len(got.Note) > maxNote || !utf8.ValidString(got.Note) {
 		t.Errorf("%d fields, %d more, a note of %d bytes", len(got.Fields), got.More, len(got.Note))
 	}
-	if first := got.Fields[0]; first.Manager != "kubectl-edit" || !first.Since.Time.Equal(noon) || got.Fields[1].Since != nil {
+	if first := got.Fields[0]; first.Manager != "kubectl-edit" || !first.Since.Time.Equal(noon) ||
+		got.Fields[1].Since != nil {
 		t.Errorf("got %+v", got.Fields[:2])
 	}
 	if text := fmt.Sprint(got); strings.Contains(text, "wants") {

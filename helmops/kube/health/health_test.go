@@ -27,7 +27,8 @@ func TestAssess(t *testing.T) {
 	const job = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\nspec: {completions: 1}\n"
 	const started = job + "status: {startTime: '2026-03-01T12:00:00Z', active: 1}\n"
 	const complete = job + "status: {startTime: '2026-03-01T12:00:00Z', conditions: [{type: Complete, status: 'True'}]}\n"
-	const failed = job + "status: {conditions: [{type: Complete, status: 'False'}, {type: Failed, status: 'True', reason: BackoffLimitExceeded, message: too often}]}\n"
+	const failed = job +
+		"status: {conditions: [{type: Complete, status: 'False'}, {type: Failed, status: 'True', reason: BackoffLimitExceeded, message: too often}]}\n"
 	const deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, generation: 1}\nspec: {replicas: 1}\n"
 	tests := []struct {
 		name    string
@@ -36,23 +37,46 @@ func TestAssess(t *testing.T) {
 		state   State
 		message string
 	}{
-		{name: "an object without a status is current", object: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n", state: Current},
-		{name: "a Deployment without replicas is on its way", object: deployment + "status: {observedGeneration: 1}\n", state: InProgress, message: "0/1"},
+		{
+			name: "an object without a status is current", object: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",
+			state: Current,
+		},
+		{
+			name: "a Deployment without replicas is on its way", object: deployment + "status: {observedGeneration: 1}\n",
+			state: InProgress, message: "0/1",
+		},
 		{name: "a Deployment past its deadline has failed", state: Failed, message: "Progress deadline exceeded",
-			object: deployment + "status: {observedGeneration: 1, conditions: [{type: Progressing, status: 'False', reason: ProgressDeadlineExceeded}]}\n"},
+			object: deployment +
+				"status: {observedGeneration: 1, conditions: [{type: Progressing, status: 'False', reason: ProgressDeadlineExceeded}]}\n"},
 		{name: "a Job that was started is current", object: started, state: Current},
-		{name: "a Job that was started has not completed", object: started, jobs: true, state: InProgress, message: "Job has not completed"},
+		{
+			name: "a Job that was started has not completed", object: started, jobs: true, state: InProgress,
+			message: "Job has not completed",
+		},
 		{name: "a Job that has completed is current", object: complete, jobs: true, state: Current},
-		{name: "a Job that has failed says why", object: failed, jobs: true, state: Failed, message: "BackoffLimitExceeded: too often"},
-		{name: "a Job of another group is no Job", object: "apiVersion: example.com/v1\nkind: Job\nmetadata: {name: a}\n", jobs: true, state: Current},
-		{name: "a Job with a strange status is on its way", object: job + "status: {conditions: [x]}\n", jobs: true, state: InProgress, message: "Job has not completed"},
-		{name: "a status that cannot be read is no verdict", object: deployment + "status: [x]\n", state: InProgress, message: "its status cannot be read"},
+		{
+			name: "a Job that has failed says why", object: failed, jobs: true, state: Failed,
+			message: "BackoffLimitExceeded: too often",
+		},
+		{
+			name: "a Job of another group is no Job", object: "apiVersion: example.com/v1\nkind: Job\nmetadata: {name: a}\n",
+			jobs: true, state: Current,
+		},
+		{
+			name: "a Job with a strange status is on its way", object: job + "status: {conditions: [x]}\n", jobs: true,
+			state: InProgress, message: "Job has not completed",
+		},
+		{
+			name: "a status that cannot be read is no verdict", object: deployment + "status: [x]\n", state: InProgress,
+			message: "its status cannot be read",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			got := Assess(parse(t, tt.object), tt.jobs)
-			if got.State != tt.state || !strings.Contains(got.Full(), tt.message) || (got.Message == "") != (tt.state == Current) {
+			if got.State != tt.state || !strings.Contains(got.Full(), tt.message) ||
+				(got.Message == "") != (tt.state == Current) {
 				t.Errorf("got %s: %q, want %s: %q", got.State, got.Full(), tt.state, tt.message)
 			}
 		})

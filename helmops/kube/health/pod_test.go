@@ -24,16 +24,24 @@ func TestPodCause(t *testing.T) {
 		status corev1.PodStatus
 		want   string
 	}{
-		{name: "nothing is wrong", status: container(corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}, none, 0)},
+		{
+			name:   "nothing is wrong",
+			status: container(corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}, none, 0),
+		},
 		{name: "it is being made", status: container(waiting("ContainerCreating", ""), none, 0)},
 		{name: "the image", status: container(waiting("ImagePullBackOff", `Back-off pulling image "a:1"`), none, 0),
 			want: `container app: ImagePullBackOff: Back-off pulling image "a:1"`},
-		{name: "a crash loop", status: container(waiting("CrashLoopBackOff", "back-off 5m0s restarting"), ended(3, "Error"), 7),
-			want: "container app: CrashLoopBackOff, exit code 3 (Error), restarts: 7"},
-		{name: "out of memory", status: container(ended(137, "OOMKilled"), none, 0), want: "container app: exit code 137 (OOMKilled)"},
+		{name: "a crash loop",
+			status: container(waiting("CrashLoopBackOff", "back-off 5m0s restarting"), ended(3, "Error"), 7),
+			want:   "container app: CrashLoopBackOff, exit code 3 (Error), restarts: 7"},
+		{
+			name: "out of memory", status: container(ended(137, "OOMKilled"), none, 0),
+			want: "container app: exit code 137 (OOMKilled)",
+		},
 		{name: "it came to its end", status: container(ended(0, "Completed"), none, 0)},
-		{name: "an init container", status: corev1.PodStatus{InitContainerStatuses: []corev1.ContainerStatus{{Name: "init", State: ended(1, "")}}},
-			want: "container init: exit code 1 (Error)"},
+		{name: "an init container",
+			status: corev1.PodStatus{InitContainerStatuses: []corev1.ContainerStatus{{Name: "init", State: ended(1, "")}}},
+			want:   "container init: exit code 1 (Error)"},
 		{name: "it has recovered", status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{
 			Name: "app", Ready: true, RestartCount: 2, LastTerminationState: ended(1, "Error"),
 			State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}},

@@ -86,14 +86,23 @@ func TestMaskKnowsEncodings(t *testing.T) {
 
 func TestMaskOfShortAndWrappedSecrets(t *testing.T) {
 	t.Parallel()
-	registry := `{"auths":{"registry":{"password":"correct-horse","auth":"` + base64.StdEncoding.EncodeToString([]byte("me:battery")) + `"}}}`
+	registry := `{"auths":{"registry":{"password":"correct-horse","auth":"` +
+		base64.StdEncoding.EncodeToString([]byte("me:battery")) + `"}}}`
 	tests := []struct{ name, secret, text, want string }{
 		{"a short one in quotes", "ab", `Invalid value: "ab": cab`, "Invalid value: ***: cab"},
 		{"a short one in base64", "abc", `got "YWJj"`, "got ***"},
 		{"a single byte says nothing", "a", `Invalid value: "a"`, `Invalid value: "a"`},
-		{"a part of the credentials of a registry", registry, "login with correct-horse and battery failed", "login with *** and *** failed"},
-		{"the password of a URL", "postgres://u:correct-horse@db/x", "password correct-horse is wrong", "password *** is wrong"},
-		{"what was encoded in the Secret", base64.StdEncoding.EncodeToString([]byte("correct-horse")), "correct-horse", "***"},
+		{
+			"a part of the credentials of a registry", registry, "login with correct-horse and battery failed",
+			"login with *** and *** failed",
+		},
+		{
+			"the password of a URL", "postgres://u:correct-horse@db/x", "password correct-horse is wrong",
+			"password *** is wrong",
+		},
+		{
+			"what was encoded in the Secret", base64.StdEncoding.EncodeToString([]byte("correct-horse")), "correct-horse", "***",
+		},
 		{"two that overlap", "abcdef\ncdefgh", "xabcdefghx", "x***x"},
 		{"one byte after the other", "abcd", "abcabcd", "abc***"},
 		{"the beginning of something else", "abcdef", "abc...", "abc..."},
@@ -111,7 +120,9 @@ func TestMaskOfShortAndWrappedSecrets(t *testing.T) {
 func TestMasksJoin(t *testing.T) {
 	t.Parallel()
 	one, other := NewMask("hunter2"), NewMask("battery")
-	for _, mask := range []Mask{one.Join(other), other.Join(one), one.Join(Mask{}).Join(other), (Mask{}).Join(one.Join(other))} {
+	for _, mask := range []Mask{
+		one.Join(other), other.Join(one), one.Join(Mask{}).Join(other), (Mask{}).Join(one.Join(other)),
+	} {
 		if got := mask.Apply("hunter2 battery"); got != "*** ***" {
 			t.Errorf("got %q", got)
 		}
@@ -148,11 +159,13 @@ func TestMaskIsBounded(t *testing.T) {
 func TestSecretContent(t *testing.T) {
 	t.Parallel()
 	secret := map[string]any{
-		"apiVersion": "v1", "kind": "Secret", "data": map[string]any{"a": "aHVudGVyMg==", "b": "not base64!", "c": map[string]any{"d": "nested"}},
+		"apiVersion": "v1", "kind": "Secret",
+		"data":       map[string]any{"a": "aHVudGVyMg==", "b": "not base64!", "c": map[string]any{"d": "nested"}},
 		"stringData": map[string]any{"e": "battery", "n": int64(12345678)},
 	}
 	mask := NewMask(SecretContent(secret)...)
-	if got := mask.Apply("hunter2, aHVudGVyMg==, not base64!, nested, battery, 12345678"); got != "***, ***, ***, ***, ***, ***" {
+	if got := mask.Apply(
+		"hunter2, aHVudGVyMg==, not base64!, nested, battery, 12345678"); got != "***, ***, ***, ***, ***, ***" {
 		t.Errorf("got %q", got)
 	}
 	secret["kind"] = "ConfigMap"

@@ -9,12 +9,27 @@ func TestMask(t *testing.T) {
 		text   string
 		want   string
 	}{
-		{name: "a secret is hidden wherever it occurs", secret: map[string]any{"p": "hunter2"}, text: "hunter2, not xhunter2x", want: "***, not x***x"},
-		{name: "deep ones too", secret: map[string]any{"m": map[string]any{"l": []any{1, map[string]any{"p": "hunter2"}}}}, text: "is hunter2", want: "is ***"},
+		{
+			name: "a secret is hidden wherever it occurs", secret: map[string]any{"p": "hunter2"},
+			text: "hunter2, not xhunter2x", want: "***, not x***x",
+		},
+		{
+			name: "deep ones too", secret: map[string]any{"m": map[string]any{"l": []any{1, map[string]any{"p": "hunter2"}}}},
+			text: "is hunter2", want: "is ***",
+		},
 		{name: "short texts occur everywhere by chance", secret: map[string]any{"p": "abc"}, text: "abc", want: "abc"},
-		{name: "a secret that contains another is hidden whole", secret: map[string]any{"a": "hunter", "b": "hunter2-long"}, text: "hunter2-long hunter", want: "*** ***"},
-		{name: "each line of a secret is one", secret: map[string]any{"p": "first line\n  second line\n"}, text: "at second line", want: "at ***"},
-		{name: "a secret with lines is hidden whole", secret: map[string]any{"p": "first line\nab\nlast line"}, text: "[first line\nab\nlast line]", want: "[***]"},
+		{
+			name: "a secret that contains another is hidden whole", secret: map[string]any{"a": "hunter", "b": "hunter2-long"},
+			text: "hunter2-long hunter", want: "*** ***",
+		},
+		{
+			name: "each line of a secret is one", secret: map[string]any{"p": "first line\n  second line\n"},
+			text: "at second line", want: "at ***",
+		},
+		{
+			name: "a secret with lines is hidden whole", secret: map[string]any{"p": "first line\nab\nlast line"},
+			text: "[first line\nab\nlast line]", want: "[***]",
+		},
 		{name: "a secret as Go quotes it", secret: map[string]any{"p": `hun"ter2`}, text: `"hun\"ter2"`, want: `"***"`},
 		{name: "a number", secret: map[string]any{"p": float64(12345678)}, text: "12345678", want: "***"},
 		{name: "keys are no secrets", secret: map[string]any{"password": "hunter2"}, text: "password", want: "password"},

@@ -67,7 +67,8 @@ func TestIsDryRunUnsupported(t *testing.T) {
 	if !IsDryRunUnsupported(apierrors.NewBadRequest(text)) {
 		t.Error("the answer of a webhook without dry run is not recognized")
 	}
-	if IsDryRunUnsupported(errors.New(text)) || IsDryRunUnsupported(apierrors.NewBadRequest("else")) || IsDryRunUnsupported(nil) {
+	if IsDryRunUnsupported(errors.New(text)) || IsDryRunUnsupported(apierrors.NewBadRequest("else")) ||
+		IsDryRunUnsupported(nil) {
 		t.Error("another error is taken for it")
 	}
 }

@@ -13,7 +13,9 @@ import (
 )
 
 func status(code int32, reason metav1.StatusReason, message string) error {
-	return &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: code, Reason: reason, Message: message}}
+	return &apierrors.StatusError{
+		ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: code, Reason: reason, Message: message},
+	}
 }
 
 func TestRefusal(t *testing.T) {
@@ -22,7 +24,8 @@ func TestRefusal(t *testing.T) {
 	invalid := func(errs ...*field.Error) error {
 		return apierrors.NewInvalid(schema.GroupKind{Group: "apps", Kind: "Deployment"}, "web", errs)
 	}
-	policy := status(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, `configmaps "web" is forbidden: ValidatingAdmissionPolicy 'p' denied request: no`)
+	policy := status(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid,
+		`configmaps "web" is forbidden: ValidatingAdmissionPolicy 'p' denied request: no`)
 	policy.(*apierrors.StatusError).ErrStatus.Details = &metav1.StatusDetails{Causes: []metav1.StatusCause{{Message: "no"}}} //nolint:forcetypeassert // made above
 	tests := []struct {
 		name    string
@@ -45,10 +48,21 @@ func TestRefusal(t *testing.T) {
 		{name: "two fields", decided: true, final: true, want: "spec.a: Required value, spec.b: Forbidden: may not be set",
 			cause: invalid(field.Required(spec.Child("a"), ""), field.Forbidden(spec.Child("b"), "may not be set"))},
 		{name: "a policy", cause: policy, decided: true, want: policy.Error()},
-		{name: "a quota", decided: true, want: "exceeded quota", cause: status(http.StatusForbidden, metav1.StatusReasonForbidden, "exceeded quota")},
-		{name: "nobody is known", want: "who", cause: status(http.StatusUnauthorized, metav1.StatusReasonUnauthorized, "who")},
-		{name: "too many requests", want: "later", cause: status(http.StatusTooManyRequests, metav1.StatusReasonTooManyRequests, "later")},
-		{name: "a webhook that is away", want: "failed calling webhook", cause: status(http.StatusInternalServerError, metav1.StatusReasonInternalError, "failed calling webhook")},
+		{
+			name: "a quota", decided: true, want: "exceeded quota",
+			cause: status(http.StatusForbidden, metav1.StatusReasonForbidden, "exceeded quota"),
+		},
+		{
+			name: "nobody is known", want: "who", cause: status(http.StatusUnauthorized, metav1.StatusReasonUnauthorized, "who"),
+		},
+		{
+			name: "too many requests", want: "later",
+			cause: status(http.StatusTooManyRequests, metav1.StatusReasonTooManyRequests, "later"),
+		},
+		{
+			name: "a webhook that is away", want: "failed calling webhook",
+			cause: status(http.StatusInternalServerError, metav1.StatusReasonInternalError, "failed calling webhook"),
+		},
 		{name: "no answer", want: "refused", cause: errors.New("refused")},
 	}
 	for _, tt := range tests {
@@ -67,7 +81,8 @@ func TestRefusal(t *testing.T) {
 
 func TestUnquoteOfAnUnknownForm(t *testing.T) {
 	t.Parallel()
-	if got := unquote(`Invalid value: v1.Secret{Data: "hidden: secret"}: field is immutable`, false); got != "field is immutable" {
+	if got := unquote(`Invalid value: v1.Secret{Data: "hidden: secret"}: field is immutable`,
+		false); got != "field is immutable" {
 		t.Errorf("got %q", got)
 	}
 }

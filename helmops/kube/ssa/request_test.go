@@ -125,7 +125,8 @@ func TestWhatTheAPIServerSaysIsKept(t *testing.T) {
 		t.Errorf("got %v, %v", live, err)
 	}
 	server.respond = func(string) any { return []string{"a"} }
-	if _, err := server.requests(t).Get(t.Context()); err == nil || err.Error() != "the API server's answer is not an object" {
+	if _, err := server.requests(t).Get(t.Context()); err == nil ||
+		err.Error() != "the API server's answer is not an object" {
 		t.Errorf("got %v", err)
 	}
 }
@@ -163,7 +164,8 @@ func calls(noted *[]string, live *unstructured.Unstructured, answers ...error) W
 
 func TestApplyRestatesOwners(t *testing.T) {
 	unconvertible := errors.New("failed to convert merged object to last applied version")
-	const apply, merge, restate = "application/apply-patch+yaml", "application/merge-patch+json", "application/json-patch+json"
+	const apply, merge, restate = "application/apply-patch+yaml", "application/merge-patch+json",
+		"application/json-patch+json"
 	owned := parsed(t, pod)
 	owned.SetManagedFields([]metav1.ManagedFieldsEntry{{Manager: "else", APIVersion: "v1beta1"}})
 	for _, tt := range []struct {
@@ -179,7 +181,10 @@ func TestApplyRestatesOwners(t *testing.T) {
 		{"restated", owned, false, []error{unconvertible, nil, nil}, []string{apply, "read", restate, apply}, ""},
 		{"nothing to restate", parsed(t, pod), false, []error{unconvertible, nil}, []string{apply, "read", apply}, ""},
 		{"gone meanwhile", nil, false, []error{unconvertible, nil}, []string{apply, "read", apply}, ""},
-		{"a dry run is that of a merge", owned, true, []error{unconvertible, nil}, []string{apply + " dry run", merge + " dry run"}, ""},
+		{
+			"a dry run is that of a merge", owned, true, []error{unconvertible, nil},
+			[]string{apply + " dry run", merge + " dry run"}, "",
+		},
 		{"not restated", owned, false, []error{unconvertible, errors.New("secret")}, []string{apply, "read", restate},
 			"bringing the owners of the fields of Pod apps/web to version v1: reworded"},
 	} {
@@ -223,8 +228,14 @@ func TestClaimLeftovers(t *testing.T) {
 		err     string
 	}{
 		{"claimed", live, refused(excluding), []error{nil}, []string{"read", "claim"}, true, ""},
-		{"changed meanwhile", live, refused(excluding), []error{conflict, nil}, []string{"read", "claim", "read", "claim"}, true, ""},
-		{"something else is wrong", live, refused(field.Required(field.NewPath("spec", "selector"), "")), nil, []string{"read"}, false, ""},
+		{
+			"changed meanwhile", live, refused(excluding), []error{conflict, nil}, []string{"read", "claim", "read", "claim"},
+			true, "",
+		},
+		{
+			"something else is wrong", live, refused(field.Required(field.NewPath("spec", "selector"), "")), nil,
+			[]string{"read"}, false, "",
+		},
 		{"not refused", live, errors.New("no answer"), nil, nil, false, ""},
 		{"gone", nil, refused(excluding), nil, []string{"read"}, false, ""},
 		{"not allowed", live, refused(excluding), []error{errors.New("secret")}, []string{"read", "claim"}, false,

@@ -40,7 +40,10 @@ metadata:
 		t.Fatal(err)
 	}
 	text := string(patch)
-	for _, part := range []string{`"manager":"helm"`, `"manager":"gearbox"`, `"manager":"kubectl"`, `"subresource":"status"`, `{"f:teeth":{}}`, `"value":"7"`} {
+	for _, part := range []string{
+		`"manager":"helm"`, `"manager":"gearbox"`, `"manager":"kubectl"`, `"subresource":"status"`, `{"f:teeth":{}}`,
+		`"value":"7"`,
+	} {
 		if !strings.Contains(text, part) {
 			t.Errorf("the patch lacks %s: %s", part, text)
 		}
@@ -48,7 +51,8 @@ metadata:
 	if strings.Contains(text, "example.dev/v1") || strings.Count(text, "example.dev/v2") != 3 {
 		t.Errorf("not all entries are of the version of the object: %s", text)
 	}
-	kept := parsed(t, "apiVersion: example.dev/v2\nkind: Gear\nmetadata: {name: one, managedFields: [{manager: helm, operation: Apply, apiVersion: example.dev/v2}]}")
+	kept := parsed(t,
+		"apiVersion: example.dev/v2\nkind: Gear\nmetadata: {name: one, managedFields: [{manager: helm, operation: Apply, apiVersion: example.dev/v2}]}")
 	if patch, err := RestatePatch(kept); err != nil || patch != nil {
 		t.Errorf("nothing is to be changed: %s, %v", patch, err)
 	}

@@ -25,7 +25,8 @@ func (c *failingConverter) Convert(object *typed.TypedValue, _ fieldpath.APIVers
 // IsMissingVersionError implements merge.Converter.
 func (c *failingConverter) IsMissingVersionError(error) bool { return false }
 
-// The library that the API server applies objects with fails with the texts that are recognized, when a conversion fails.
+// The library that the API server applies objects with fails with the texts that are recognized, when a conversion
+// fails.
 func TestUnconvertibleTexts(t *testing.T) {
 	t.Parallel()
 	parse := func(text typed.YAMLObject) *typed.TypedValue {
@@ -49,7 +50,8 @@ func TestUnconvertibleTexts(t *testing.T) {
 			"helm":  fieldpath.NewVersionedSet(fieldpath.NewSet(fieldpath.MakePathOrDie("teeth")), "v1", true),
 			"other": fieldpath.NewVersionedSet(fieldpath.NewSet(fieldpath.MakePathOrDie("metal")), "v1", false),
 		}
-		_, _, err := builder.BuildUpdater().Apply(parse("{teeth: 1, metal: iron}"), parse("{holes: 2}"), "v2", managers, "helm", true)
+		_, _, err := builder.BuildUpdater().Apply(parse("{teeth: 1, metal: iron}"), parse("{holes: 2}"), "v2", managers,
+			"helm", true)
 		for text := range unseen {
 			if err != nil && strings.Contains(err.Error(), text) {
 				delete(unseen, text)

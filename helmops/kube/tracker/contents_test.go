@@ -35,12 +35,15 @@ func TestOrder(t *testing.T) {
 			do: func(c *contents) bool { c.put(at(12, "a", 0)); return len(c.put(at(11, "a", 0))) > 0 }},
 		{name: "a write and its own event", want: &Entry{UID: "a", ResourceVersion: 11, Ownership: 5, Applied: 5, Payload: 7},
 			do: func(c *contents) bool { c.wrote(at(11, "a", 5), 7, true); return len(c.put(at(11, "a", 5))) > 0 }},
-		{name: "somebody takes a field after a write", want: &Entry{UID: "a", ResourceVersion: 12, Ownership: 6, Applied: 5, Payload: 7}, changed: true,
+		{name: "somebody takes a field after a write",
+			want: &Entry{UID: "a", ResourceVersion: 12, Ownership: 6, Applied: 5, Payload: 7}, changed: true,
 			do: func(c *contents) bool { c.wrote(at(11, "a", 5), 7, true); return len(c.put(at(12, "a", 6))) > 0 }},
-		{name: "that event overtakes the answer", want: &Entry{UID: "a", ResourceVersion: 12, Ownership: 6, Applied: 5, Payload: 7}, changed: true,
+		{name: "that event overtakes the answer",
+			want: &Entry{UID: "a", ResourceVersion: 12, Ownership: 6, Applied: 5, Payload: 7}, changed: true,
 			do: func(c *contents) bool { c.put(at(12, "a", 6)); return len(c.wrote(at(11, "a", 5), 7, true)) > 0 }},
-		{name: "an event from before the write", want: &Entry{UID: "a", ResourceVersion: 12, Ownership: 5, Applied: 5, Payload: 7},
-			do: func(c *contents) bool { c.wrote(at(12, "a", 5), 7, true); return len(c.put(at(11, "a", 4))) > 0 }},
+		{name: "an event from before the write",
+			want: &Entry{UID: "a", ResourceVersion: 12, Ownership: 5, Applied: 5, Payload: 7},
+			do:   func(c *contents) bool { c.wrote(at(12, "a", 5), 7, true); return len(c.put(at(11, "a", 4))) > 0 }},
 		{name: "another object of that name", want: &Entry{UID: "b", ResourceVersion: 13, Ownership: 5}, changed: true,
 			do: func(c *contents) bool { c.wrote(at(11, "a", 5), 7, true); return len(c.put(at(13, "b", 5))) > 0 }},
 		{name: "a late answer for the object before", want: &Entry{UID: "b", ResourceVersion: 13},
@@ -70,11 +73,13 @@ func TestOrder(t *testing.T) {
 				c.wrote(at(13, "a", 0), 7, true)
 				return len(c.replace([]*reduced{at(11, "a", 0)}, 12)) > 0
 			}},
-		{name: "a list with a newer state", want: &Entry{UID: "a", ResourceVersion: 14, Ownership: 6, Applied: 5, Payload: 7}, changed: true,
+		{name: "a list with a newer state", want: &Entry{UID: "a", ResourceVersion: 14, Ownership: 6, Applied: 5, Payload: 7},
+			changed: true,
 			do: func(c *contents) bool {
 				c.wrote(at(13, "a", 5), 7, true)
 				changed := c.replace([]*reduced{at(14, "a", 6)}, 15)
-				return len(changed) == 1 && changed[0].key == web && changed[0].before.ResourceVersion == 13 && changed[0].after.ResourceVersion == 14
+				return len(changed) == 1 && changed[0].key == web && changed[0].before.ResourceVersion == 13 &&
+					changed[0].after.ResourceVersion == 14
 			}},
 		{name: "a list that changes nothing", want: &Entry{UID: "a", ResourceVersion: 11},
 			do: func(c *contents) bool {
@@ -89,7 +94,8 @@ func TestOrder(t *testing.T) {
 		{name: "after the end",
 			do: func(c *contents) bool {
 				c.clear()
-				return len(c.put(at(11, "a", 0))) > 0 || len(c.wrote(at(12, "a", 0), 7, true)) > 0 || len(c.replace([]*reduced{at(13, "a", 0)}, 13)) > 0
+				return len(c.put(at(11, "a", 0))) > 0 || len(c.wrote(at(12, "a", 0), 7, true)) > 0 ||
+					len(c.replace([]*reduced{at(13, "a", 0)}, 13)) > 0
 			}},
 	}
 	for _, tt := range tests {
@@ -163,7 +169,9 @@ func sample(b *testing.B, i int) *unstructured.Unstructured {
 	b.Helper()
 	release := fmt.Sprintf("release-%d", i%1000)
 	object := &unstructured.Unstructured{Object: map[string]any{"status": map[string]any{"conditions": []any{
-		map[string]any{"type": "Ready", "status": "False", "message": strings.Repeat("x", 60) + fmt.Sprint("Available: ", i%7, "/9")},
+		map[string]any{
+			"type": "Ready", "status": "False", "message": strings.Repeat("x", 60) + fmt.Sprint("Available: ", i%7, "/9"),
+		},
 	}}}}
 	object.SetName(fmt.Sprintf("%s-component-%d", release, i))
 	object.SetNamespace(fmt.Sprintf("namespace-%d", i%100))

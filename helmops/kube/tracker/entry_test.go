@@ -107,17 +107,25 @@ func TestReduce(t *testing.T) {
 		ready, complete health.State
 		deleting        bool
 	}{
-		{name: "a ConfigMap", object: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n", ready: health.Current, complete: health.Current},
-		{name: "a ConfigMap that is being deleted", object: deleted, ready: health.InProgress, complete: health.InProgress, deleting: true},
-		{name: "a Deployment not seen by its controller", object: deployment + "status: {observedGeneration: 2, replicas: 1}\n",
-			ready: health.InProgress, complete: health.InProgress},
+		{
+			name: "a ConfigMap", object: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n", ready: health.Current,
+			complete: health.Current,
+		},
+		{
+			name: "a ConfigMap that is being deleted", object: deleted, ready: health.InProgress, complete: health.InProgress,
+			deleting: true,
+		},
+		{name: "a Deployment not seen by its controller",
+			object: deployment + "status: {observedGeneration: 2, replicas: 1}\n",
+			ready:  health.InProgress, complete: health.InProgress},
 		{name: "a Deployment that is there", ready: health.Current, complete: health.Current, object: deployment +
 			"status: {observedGeneration: 3, replicas: 1, updatedReplicas: 1, readyReplicas: 1, availableReplicas: 1, conditions: [{type: Available, status: 'True'}]}\n"},
 		{name: "a Job that runs", object: job, ready: health.Current, complete: health.InProgress},
 		{name: "a Pod that waits", object: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nstatus: {phase: Pending}\n",
 			ready: health.InProgress, complete: health.InProgress},
-		{name: "a custom resource without conditions", object: "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: a}\n",
-			ready: health.Current, complete: health.Current},
+		{name: "a custom resource without conditions",
+			object: "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: a}\n",
+			ready:  health.Current, complete: health.Current},
 		{name: "a custom resource that is not ready", ready: health.InProgress, complete: health.InProgress,
 			object: "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: a}\nstatus: {conditions: [{type: Ready, status: 'False', message: later}]}\n"},
 	}
@@ -139,7 +147,8 @@ func TestStatelessKindsHaveNoReadiness(t *testing.T) {
 		object := parse(t, "apiVersion: v1\nkind: X\nmetadata: {name: a, generation: 1}\n")
 		object.SetAPIVersion(strings.TrimPrefix(kind.Group+"/v1", "/"))
 		object.SetKind(kind.Kind)
-		if full, bare := Reduce(object), Helm().reduceMetadata(metadataOf(t, object)); full != bare || full.Ready.State != health.Current {
+		if full, bare := Reduce(object), Helm().reduceMetadata(metadataOf(t, object)); full != bare ||
+			full.Ready.State != health.Current {
 			t.Errorf("%s: in full %+v, by its metadata %+v", kind, full, bare)
 		}
 	}
@@ -147,8 +156,10 @@ func TestStatelessKindsHaveNoReadiness(t *testing.T) {
 
 func TestReduceBoundsWhatOthersWrote(t *testing.T) {
 	t.Parallel()
-	object := parse(t, "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: a, resourceVersion: x}\nstatus: {conditions: [{type: Ready, status: 'False'}]}\n")
-	object.SetAnnotations(map[string]string{releaseAnnotation: strings.Repeat("é", 1000), releaseNamespaceAnnotation: "apps"})
+	object := parse(t,
+		"apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: a, resourceVersion: x}\nstatus: {conditions: [{type: Ready, status: 'False'}]}\n")
+	object.SetAnnotations(
+		map[string]string{releaseAnnotation: strings.Repeat("é", 1000), releaseNamespaceAnnotation: "apps"})
 	conditions := []any{map[string]any{"type": "Ready", "status": "False", "message": strings.Repeat("é", 5000)}}
 	if err := unstructured.SetNestedSlice(object.Object, conditions, "status", "conditions"); err != nil {
 		t.Fatal(err)
@@ -205,7 +216,8 @@ func TestAMessageThatIsCutSaysSo(t *testing.T) {
 		text := strings.Repeat("x", maxMessage-left) + secret + strings.Repeat("y", 100)
 		report := bounded(health.Report{Message: text, Quote: text})
 		for _, got := range []string{report.Message, report.Quote} {
-			if masked := redact.NewMask(secret).Apply(got + ": more"); len(got) > maxMessage || strings.Contains(masked, secret[:5]) {
+			if masked := redact.NewMask(secret).Apply(got + ": more"); len(got) > maxMessage ||
+				strings.Contains(masked, secret[:5]) {
 				t.Errorf("%d bytes of a secret are shown: %s", left, masked[maxMessage-60:])
 			}
 		}

@@ -79,7 +79,8 @@ func TestFollow(t *testing.T) {
 				expect(true, create), expect(true, func(s *apiServer) { s.cut(false); remove(s) }), expect(false, nil)}},
 		{name: "the stream has expired", start: create, lists: 2,
 			steps: []func(*apiServer) func(*unstructured.Unstructured) (bool, error){
-				expect(true, create), expect(true, func(s *apiServer) { s.drop(widgets, "apps", "hook", true); s.cut(true) }), expect(false, nil)}},
+				expect(true, create), expect(true, func(s *apiServer) { s.drop(widgets, "apps", "hook", true); s.cut(true) }),
+				expect(false, nil)}},
 		{name: "a kind that is not served has no objects", lists: 1,
 			start: func(s *apiServer) { s.answer["widgets"] = http.StatusNotFound },
 			steps: []func(*apiServer) func(*unstructured.Unstructured) (bool, error){expect(false, nil)}},
@@ -117,7 +118,9 @@ func TestFollowOutlivesFaults(t *testing.T) {
 		<-server.refused
 		server.set(func() { server.answer["widgets"] = 0 })
 	}()
-	if err := follow(t, server, func(object *unstructured.Unstructured) (bool, error) { return object != nil, nil }); err != nil {
+	if err := follow(t, server, func(object *unstructured.Unstructured) (bool, error) {
+		return object != nil, nil
+	}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -134,7 +137,8 @@ func TestFollowEndsWithTheReason(t *testing.T) {
 		"forbidden":    {answer: http.StatusForbidden, is: apierrors.IsForbidden, says: "hook"},
 		"unauthorized": {answer: http.StatusUnauthorized, is: apierrors.IsUnauthorized, says: "hook"},
 		"a verdict":    {see: func(func()) error { return verdict }, is: func(err error) bool { return err == verdict }},
-		"its context":  {see: func(cancel func()) error { cancel(); return nil }, is: func(err error) bool { return errors.Is(err, context.Canceled) }, says: "hook"},
+		"its context": {see: func(cancel func()) error { cancel(); return nil },
+			is: func(err error) bool { return errors.Is(err, context.Canceled) }, says: "hook"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -142,7 +146,9 @@ func TestFollowEndsWithTheReason(t *testing.T) {
 			server.answer["widgets"] = tt.answer
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			err := Follow(ctx, jobsOf(t, server), "hook", func(*unstructured.Unstructured) (bool, error) { return false, tt.see(cancel) })
+			err := Follow(ctx, jobsOf(t, server), "hook", func(*unstructured.Unstructured) (bool, error) {
+				return false, tt.see(cancel)
+			})
 			if err == nil || !tt.is(err) || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("got %v", err)
 			}

@@ -57,7 +57,10 @@ type serverEvent struct {
 
 func newServer(t testing.TB) *apiServer {
 	t.Helper()
-	s := &apiServer{changed: make(chan struct{}), version: 100, objects: map[string]*unstructured.Unstructured{}, answer: map[string]int{}, refused: make(chan struct{}, 10_000)}
+	s := &apiServer{
+		changed: make(chan struct{}), version: 100, objects: map[string]*unstructured.Unstructured{},
+		answer: map[string]int{}, refused: make(chan struct{}, 10_000),
+	}
 	server := httptest.NewServer(s)
 	t.Cleanup(func() {
 		s.set(func() { s.held = nil })
@@ -138,7 +141,9 @@ func (s *apiServer) count(part string) int {
 }
 
 func mark(version int, end bool) *unstructured.Unstructured {
-	object := &unstructured.Unstructured{Object: map[string]any{"metadata": map[string]any{"resourceVersion": strconv.Itoa(version)}}}
+	object := &unstructured.Unstructured{
+		Object: map[string]any{"metadata": map[string]any{"resourceVersion": strconv.Itoa(version)}},
+	}
 	if end {
 		object.SetAnnotations(map[string]string{metav1.InitialEventsAnnotationKey: "true"})
 	}
@@ -211,7 +216,9 @@ func (v *view) wants(object *unstructured.Unstructured) bool {
 func (v *view) show(object *unstructured.Unstructured) map[string]any {
 	content := object.DeepCopy().Object
 	if v.bare {
-		content = map[string]any{"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": content["metadata"]}
+		content = map[string]any{
+			"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": content["metadata"],
+		}
 	}
 	return content
 }
@@ -233,7 +240,8 @@ func (s *apiServer) list(w http.ResponseWriter, v *view) {
 	if v.bare {
 		kind = map[string]any{"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadataList"}
 	}
-	kind["metadata"], kind["items"] = map[string]any{"resourceVersion": strconv.Itoa(s.version)}, append([]any{}, s.current(v)...)
+	kind["metadata"], kind["items"] = map[string]any{"resourceVersion": strconv.Itoa(s.version)}, append([]any{},
+		s.current(v)...)
 	_ = json.NewEncoder(w).Encode(kind)
 }
 
@@ -263,7 +271,10 @@ func (s *apiServer) watch(w http.ResponseWriter, r *http.Request, v *view, held 
 	defer s.mu.Unlock()
 	_ = http.NewResponseController(w).Flush()
 	if expired {
-		send("ERROR", metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Code: 410, Reason: metav1.StatusReasonExpired})
+		send("ERROR",
+			metav1.Status{
+				TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Code: 410, Reason: metav1.StatusReasonExpired,
+			})
 		return
 	}
 	for s.streams == stream && r.Context().Err() == nil {

@@ -87,7 +87,10 @@ func TestACompactedWatchTellsWhatDiffers(t *testing.T) {
 
 func widgetRules(t *testing.T, failed string) *health.Rules {
 	t.Helper()
-	rules, err := health.NewRules([]v1beta1.HealthCheckExpr{{APIVersion: "example.com/v2", Kind: "Widget", Failed: failed, Current: "status.phase == 'Fine'"}})
+	rules, err := health.NewRules(
+		[]v1beta1.HealthCheckExpr{
+			{APIVersion: "example.com/v2", Kind: "Widget", Failed: failed, Current: "status.phase == 'Fine'"},
+		})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +123,8 @@ func TestObjectsAreJudgedByTheRulesOfTheirOwner(t *testing.T) {
 		server.put(widgets, widget)
 		until(t, tracker, ref(widgets, "web"), "it is "+tt.phase, func(e Entry, ok bool) bool {
 			mine := e.For("apps/web")
-			return ok && mine.Ready.State == tt.want && mine.Complete.State == tt.want && e.For("other/web").Ready.State == health.Current
+			return ok && mine.Ready.State == tt.want && mine.Complete.State == tt.want &&
+				e.For("other/web").Ready.State == health.Current
 		})
 	}
 	tracker.Judge("apps/web", nil, nil)
@@ -131,8 +135,8 @@ func TestObjectsAreJudgedByTheRulesOfTheirOwner(t *testing.T) {
 	})
 }
 
-// Two users that have one object, or say so, judge it each by its own rules: neither sees the verdict of the other, and looking in
-// turns asks the API server for nothing.
+// Two users that have one object, or say so, judge it each by its own rules: neither sees the verdict of the other, and
+// looking in turns asks the API server for nothing.
 func TestRulesOfAnotherUserChangeNothing(t *testing.T) {
 	t.Parallel()
 	server := newServer(t)
@@ -181,7 +185,9 @@ func TestRulesAreForTheObjectsOfTheirUserOnly(t *testing.T) {
 		widget.Object["status"] = map[string]any{"phase": "Fine"}
 		server.put(widgets, widget)
 	}
-	until(t, tracker, ref(widgets, "mine"), "it is judged", func(e Entry, ok bool) bool { return ok && e.For("apps/web").Ready.State == health.Failed })
+	until(t, tracker, ref(widgets, "mine"), "it is judged", func(e Entry, ok bool) bool {
+		return ok && e.For("apps/web").Ready.State == health.Failed
+	})
 	if e, ok := tracker.Get(ref(widgets, "other")); !ok || e.For("apps/web").Ready.State != health.Current {
 		t.Errorf("an object of the same Helm release that is not in the inventory is judged: %+v, %v", e, ok)
 	}
@@ -194,7 +200,9 @@ func TestFollowersAreToldOfTheirObjects(t *testing.T) {
 	tracker, clock := newTracker(t, server)
 	use(t, tracker, "before", widgets) // the first list wakes every subscriber
 	told := make(chan types.NamespacedName, 64)
-	followers := NewFollowers(t.Context(), tracker, mapperOf(widgets), func(owner types.NamespacedName) { told <- owner }, clock.Now)
+	followers := NewFollowers(t.Context(), tracker, mapperOf(widgets), func(owner types.NamespacedName) {
+		told <- owner
+	}, clock.Now)
 	seen := make(chan Ref, 64) // followers have been notified of a change before it arrives here
 	tracker.Subscribe(func(change Change) { seen <- change.Ref })
 	victim := types.NamespacedName{Namespace: "apps", Name: "web"}

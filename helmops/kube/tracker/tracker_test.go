@@ -110,7 +110,8 @@ func TestUnusedKindsAreDroppedLater(t *testing.T) {
 	}
 	clock.pass(1)
 	tracker.sweep()
-	if _, ok := tracker.Get(ref(deployments, "web")); ok || tracker.Tracks(deployments.GVK) || !tracker.Tracks(configMaps.GVK) {
+	if _, ok := tracker.Get(ref(deployments, "web")); ok || tracker.Tracks(deployments.GVK) ||
+		!tracker.Tracks(configMaps.GVK) {
 		t.Error("not the unused kind was dropped")
 	}
 	use(t, tracker, "apps/web", deployments)
@@ -171,7 +172,8 @@ func TestUseEndsWithItsContext(t *testing.T) {
 	tracker, _ := newTracker(t, server)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-server.waiting; cancel() }()
-	if err := tracker.Use(ctx, "apps/web", deployments); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "deployments.apps") {
+	if err := tracker.Use(ctx, "apps/web", deployments); !errors.Is(err, context.Canceled) ||
+		!strings.Contains(err.Error(), "deployments.apps") {
 		t.Errorf("got %v", err)
 	}
 	close(server.held)
@@ -375,7 +377,9 @@ func TestAnAnswerWithoutStatus(t *testing.T) {
 	}
 	server.set(func() { server.version = 1001 })
 	server.put(widgets, managed(t, widgets, "web"))
-	until(t, tracker, ref(widgets, "web"), "it is current", func(e Entry, _ bool) bool { return e.Ready.State == health.Current && e.Payload == 1 })
+	until(t, tracker, ref(widgets, "web"), "it is current", func(e Entry, _ bool) bool {
+		return e.Ready.State == health.Current && e.Payload == 1
+	})
 	tracker.Wrote(widgets, bare(widgets, "1003", 1), 2)
 	if state(widgets) != health.Current {
 		t.Error("the health of the same generation was forgotten")

@@ -36,7 +36,8 @@ func isGone(i *item) {
 
 func TestWhatAnAttemptDoesAboutAnObject(t *testing.T) {
 	t.Parallel()
-	ignoring, err := drift.Compile([]v1beta1.DriftIgnoreRule{{Target: &v1beta1.Selector{Kind: "ConfigMap"}, Paths: []string{""}}})
+	ignoring, err := drift.Compile(
+		[]v1beta1.DriftIgnoreRule{{Target: &v1beta1.Selector{Kind: "ConfigMap"}, Paths: []string{""}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +114,9 @@ func TestDisputedObjectsAreReportedAndTriedAgain(t *testing.T) {
 		t.Errorf("it is tried again at %s", r.result.Again)
 	}
 	said := strings.Join(r.result.Kept, "\n")
-	for _, want := range []string{"because kubectl changes it again and again", "corrected again after 1970-01-01T00:02:00Z"} {
+	for _, want := range []string{
+		"because kubectl changes it again and again", "corrected again after 1970-01-01T00:02:00Z",
+	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("it is not said that %q:\n%s", want, said)
 		}

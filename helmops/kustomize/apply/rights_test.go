@@ -30,7 +30,8 @@ var (
 func ownedBy(t *testing.T, owner types.NamespacedName) Object {
 	t.Helper()
 	o := build.Object(t, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web, namespace: team}\ndata: {a: b}\n")
-	o.SetLabels(map[string]string{v1beta1.KustomizationNameLabel: owner.Name, v1beta1.KustomizationNamespaceLabel: owner.Namespace})
+	o.SetLabels(
+		map[string]string{v1beta1.KustomizationNameLabel: owner.Name, v1beta1.KustomizationNamespaceLabel: owner.Namespace})
 	return Object{Unstructured: o}
 }
 
@@ -45,16 +46,19 @@ func TestAnObjectIsClaimedByThoseWhoMayWriteIt(t *testing.T) {
 		}
 		close(tried)
 		<-end
-		return refusalOf(http.StatusForbidden, metav1.StatusReasonForbidden, `User "evil" cannot patch resource "configmaps" in API group ""`)
+		return refusalOf(http.StatusForbidden, metav1.StatusReasonForbidden,
+			`User "evil" cannot patch resource "configmaps" in API group ""`)
 	}
 	engine := s.engine(t)
 	var others Result
 	var group sync.WaitGroup
 	group.Go(func() {
-		others = engine.Apply(t.Context(), cluster.Access{User: evil}, Set{Owner: ofEvil, Objects: []Object{ownedBy(t, ofEvil)}})
+		others = engine.Apply(t.Context(), cluster.Access{User: evil},
+			Set{Owner: ofEvil, Objects: []Object{ownedBy(t, ofEvil)}})
 	})
 	<-tried
-	result := engine.Apply(t.Context(), cluster.Access{User: good}, Set{Owner: ofTeam, Objects: []Object{ownedBy(t, ofTeam)}})
+	result := engine.Apply(t.Context(), cluster.Access{User: good},
+		Set{Owner: ofTeam, Objects: []Object{ownedBy(t, ofTeam)}})
 	close(end)
 	group.Wait()
 	if result.Err != nil || len(result.Inventory) != 1 {
@@ -79,7 +83,8 @@ func TestAnOwnerOfAnotherNamespaceIsNotNamed(t *testing.T) {
 	} {
 		s := newAPIServer(t)
 		s.put("/api/v1/namespaces/team/configmaps/web", ownedBy(t, tt.owner).Object)
-		result := s.engine(t).Apply(t.Context(), cluster.Access{User: evil}, Set{Owner: ofEvil, Objects: []Object{ownedBy(t, ofEvil)}})
+		result := s.engine(t).Apply(t.Context(), cluster.Access{User: evil},
+			Set{Owner: ofEvil, Objects: []Object{ownedBy(t, ofEvil)}})
 		var owned *OwnedError
 		if !errors.As(result.Err, &owned) || !strings.Contains(result.Err.Error(), tt.want) {
 			t.Errorf("owned by %s: %v", tt.owner, result.Err)
@@ -93,7 +98,10 @@ func TestANamespaceIsPrunedWithTheRightsOfTheIdentity(t *testing.T) {
 	t.Parallel()
 	namespace := build.Object(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: team}\n")
 	namespace.SetLabels(ownedBy(t, ofEvil).GetLabels())
-	set := Set{Owner: ofEvil, Prune: true, AllowEmpty: true, Before: []v1beta1.ResourceRef{v1beta1.NewResourceRef("", "team", "", "Namespace", "v1")}}
+	set := Set{
+		Owner: ofEvil, Prune: true, AllowEmpty: true,
+		Before: []v1beta1.ResourceRef{v1beta1.NewResourceRef("", "team", "", "Namespace", "v1")},
+	}
 	for name, tt := range map[string]struct {
 		forbidden bool
 		holds     bool

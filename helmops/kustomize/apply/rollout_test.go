@@ -34,7 +34,9 @@ func TestReason(t *testing.T) {
 		{&EmptyError{}, v1beta1.NothingToApplyReason, false},
 		{&ForeignError{}, v1beta1.PruneRefusedReason, false},
 		{&cluster.KubeconfigError{}, v1beta1.KubeConfigInvalidReason, false},
-		{fmt.Errorf("get: %w", &net.OpError{Op: "dial", Err: errors.New("refused")}), v1beta1.ClusterUnreachableReason, false},
+		{
+			fmt.Errorf("get: %w", &net.OpError{Op: "dial", Err: errors.New("refused")}), v1beta1.ClusterUnreachableReason, false,
+		},
 		{forbidden, v1beta1.AccessDeniedReason, false},
 		{final, v1beta1.ValidationFailedReason, true},
 		{&ssa.InvalidObjectsError{}, v1beta1.ValidationFailedReason, false},
@@ -62,7 +64,8 @@ func TestStages(t *testing.T) {
 	t.Parallel()
 	for kind, want := range map[schema.GroupKind]int{
 		{Kind: "Namespace"}: definitions, {Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}: definitions,
-		{Group: "storage.k8s.io", Kind: "StorageClass"}: classes, {Group: "scheduling.k8s.io", Kind: "PriorityClass"}: classes,
+		{Group: "storage.k8s.io", Kind: "StorageClass"}:     classes,
+		{Group: "scheduling.k8s.io", Kind: "PriorityClass"}: classes,
 		{Kind: "Secret"}: referents, {Kind: "ServiceAccount"}: referents,
 		{Group: "apps", Kind: "Deployment"}: others, {Group: v1beta1.GroupVersion.Group, Kind: "HelmRelease"}: others,
 	} {
@@ -83,7 +86,10 @@ func TestWhoWaitsForWhom(t *testing.T) {
 		{"itself", "metadata: {namespace: a, name: root}\n", true},
 		{"of the same name elsewhere", "metadata: {namespace: b, name: root}\n", false},
 		{"another", "metadata: {namespace: a, name: x, deletionTimestamp: \"2026-01-01T00:00:00Z\"}\n", false},
-		{"another that is being deleted and has it", "metadata: {namespace: a, name: x, deletionTimestamp: \"2026-01-01T00:00:00Z\"}\n" + has, true},
+		{
+			"another that is being deleted and has it",
+			"metadata: {namespace: a, name: x, deletionTimestamp: \"2026-01-01T00:00:00Z\"}\n" + has, true,
+		},
 		{"another that has it", "metadata: {namespace: a, name: x}\n" + has, false},
 	} {
 		if got := waitsFor(build.Object(t, tt.live), owner); got != tt.want {
@@ -113,15 +119,27 @@ func TestWhatGoesWithANamespace(t *testing.T) {
 		{"spared by a label", metav1.ObjectMeta{Labels: spared}, "configmaps", nil, true, false},
 		{"that of another Kustomization", metav1.ObjectMeta{Labels: theirs}, "configmaps", nil, true, false},
 		{"made by hand", metav1.ObjectMeta{Name: "x"}, "configmaps", nil, true, false},
-		{"owned by another object", metav1.ObjectMeta{OwnerReferences: make([]metav1.OwnerReference, 1)}, "pods", nil, false, true},
+		{
+			"owned by another object", metav1.ObjectMeta{OwnerReferences: make([]metav1.OwnerReference, 1)}, "pods", nil, false,
+			true,
+		},
 		{"going already", metav1.ObjectMeta{DeletionTimestamp: &gone}, "pods", nil, false, true},
 		{"the cluster's account", metav1.ObjectMeta{Name: "default"}, "serviceaccounts", nil, false, true},
 		{"somebody's account", metav1.ObjectMeta{Name: "robot"}, "serviceaccounts", nil, false, false},
 		{"the cluster's certificate", metav1.ObjectMeta{Name: "kube-root-ca.crt"}, "configmaps", nil, false, true},
 		{"an event", metav1.ObjectMeta{}, "events", nil, false, true},
-		{"an object of a release that is uninstalled", metav1.ObjectMeta{Labels: helm}, "deployments", []*pruneCandidate{release}, true, true},
-		{"a record of it", metav1.ObjectMeta{Name: "sh.helm.release.v1.web.v1"}, "secrets", []*pruneCandidate{release}, true, true},
-		{"one that is still there after that", metav1.ObjectMeta{Labels: helm}, "deployments", []*pruneCandidate{release}, false, false},
+		{
+			"an object of a release that is uninstalled", metav1.ObjectMeta{Labels: helm}, "deployments",
+			[]*pruneCandidate{release}, true, true,
+		},
+		{
+			"a record of it", metav1.ObjectMeta{Name: "sh.helm.release.v1.web.v1"}, "secrets", []*pruneCandidate{release}, true,
+			true,
+		},
+		{
+			"one that is still there after that", metav1.ObjectMeta{Labels: helm}, "deployments", []*pruneCandidate{release},
+			false, false,
+		},
 		{"an object of a release of somebody else", metav1.ObjectMeta{Labels: helm}, "deployments", nil, true, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -138,13 +156,18 @@ func TestWhatGoesWithANamespace(t *testing.T) {
 func TestWrittenByOthers(t *testing.T) {
 	t.Parallel()
 	live := func(manager string) *unstructured.Unstructured {
-		return build.Object(t, "metadata:\n  managedFields:\n  - {manager: "+v1beta1.KustomizationFieldManager+", operation: Apply, fieldsType: FieldsV1, fieldsV1: {\"f:metadata\": {\"f:annotations\": {\"f:"+
-			releaseAnnotation+"\": {}}}}}\n  - {manager: "+manager+", operation: Update, fieldsType: FieldsV1, fieldsV1: {\"f:metadata\": {\"f:annotations\": {\"f:"+releaseAnnotation+"\": {}}}}}\n")
+		return build.Object(t,
+			"metadata:\n  managedFields:\n  - {manager: "+v1beta1.KustomizationFieldManager+
+				", operation: Apply, fieldsType: FieldsV1, fieldsV1: {\"f:metadata\": {\"f:annotations\": {\"f:"+
+				releaseAnnotation+"\": {}}}}}\n  - {manager: "+manager+
+				", operation: Update, fieldsType: FieldsV1, fieldsV1: {\"f:metadata\": {\"f:annotations\": {\"f:"+releaseAnnotation+
+				"\": {}}}}}\n")
 	}
 	if !writtenByOthers(live("helm"), releaseAnnotation) {
 		t.Error("what Helm wrote is not seen")
 	}
-	if writtenByOthers(live(v1beta1.KustomizationFieldManager), releaseAnnotation) || writtenByOthers(live("helm"), releaseNamespace) {
+	if writtenByOthers(live(v1beta1.KustomizationFieldManager), releaseAnnotation) ||
+		writtenByOthers(live("helm"), releaseNamespace) {
 		t.Error("what nobody else wrote is seen")
 	}
 }
@@ -156,7 +179,8 @@ func TestWhatIsLeftIsToldOnce(t *testing.T) {
 	i := &item{id: "a_x__ConfigMap"}
 	s.claims[i.id] = owner
 	s.leave(owner, i)
-	if !s.wasLeft(owner, i.id, "-") || s.wasLeft(owner, i.id, "another state") || s.wasLeft(types.NamespacedName{Name: "other"}, i.id, "-") {
+	if !s.wasLeft(owner, i.id, "-") || s.wasLeft(owner, i.id, "another state") ||
+		s.wasLeft(types.NamespacedName{Name: "other"}, i.id, "-") {
 		t.Error("an object that was left is not known by its state")
 	}
 	s.settle(owner, []v1beta1.ResourceRef{{ID: i.id}})
@@ -176,7 +200,8 @@ func TestImmutable(t *testing.T) {
 		err.ErrStatus.Message = text
 		return err
 	}
-	if !ssa.IsImmutable(invalid("spec.selector: Invalid value: {}: field is immutable")) || ssa.IsImmutable(invalid("spec.replicas: must be positive")) ||
+	if !ssa.IsImmutable(invalid("spec.selector: Invalid value: {}: field is immutable")) ||
+		ssa.IsImmutable(invalid("spec.replicas: must be positive")) ||
 		ssa.IsImmutable(errors.New("field is immutable")) {
 		t.Error("fields that cannot be changed are not told from others")
 	}

@@ -19,7 +19,8 @@ import (
 	"fairlead.dev/fairlead/helmops/kube/definition"
 )
 
-// apiServer keeps ConfigMaps, Secrets and Namespaces. What is tracked may not be listed, so that every object is asked for.
+// apiServer keeps ConfigMaps, Secrets and Namespaces. What is tracked may not be listed, so that every object is asked
+// for.
 type apiServer struct {
 	*httptest.Server
 
@@ -127,7 +128,9 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == "/apis":
 		w.Header().Set("Content-Type", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList")
 		send(w, http.StatusOK, apidiscovery.APIGroupDiscoveryList{TypeMeta: discoveryType, Items: s.groups})
-	case r.Method == http.MethodGet && ((user == "" || s.groups == nil) && strings.HasPrefix(path, "/apis/") || user == "" && slices.Contains([]string{"configmaps", "secrets", "namespaces"}, last)):
+	case r.Method == http.MethodGet &&
+		((user == "" || s.groups == nil) && strings.HasPrefix(path, "/apis/") ||
+			user == "" && slices.Contains([]string{"configmaps", "secrets", "namespaces"}, last)):
 		send(w, http.StatusForbidden, refusalOf(http.StatusForbidden, metav1.StatusReasonForbidden, "not for the controller"))
 	case r.Method == http.MethodGet && slices.Contains([]string{"configmaps", "secrets", "gears"}, last):
 		s.list(w, path)
@@ -157,19 +160,24 @@ func discovery() apidiscovery.APIGroupDiscoveryList {
 
 func refusalOf(code int32, reason metav1.StatusReason, message string) *metav1.Status {
 	return &metav1.Status{
-		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure, Code: code, Reason: reason, Message: message,
+		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure, Code: code, Reason: reason,
+		Message: message,
 	}
 }
 
 func (s *apiServer) list(w http.ResponseWriter, path string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{Kind: "PartialObjectMetadataList", APIVersion: "meta.k8s.io/v1"}}
+	out := metav1.PartialObjectMetadataList{
+		TypeMeta: metav1.TypeMeta{Kind: "PartialObjectMetadataList", APIVersion: "meta.k8s.io/v1"},
+	}
 	plural := path[strings.LastIndex(path, "/"):]
 	anywhere := strings.TrimSuffix(path, plural) + "/namespaces/"
 	for at, object := range s.objects {
 		if strings.HasPrefix(at, path+"/") || strings.HasPrefix(at, anywhere) && strings.Contains(at, plural+"/") {
-			item := metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{Kind: "PartialObjectMetadata", APIVersion: "meta.k8s.io/v1"}}
+			item := metav1.PartialObjectMetadata{
+				TypeMeta: metav1.TypeMeta{Kind: "PartialObjectMetadata", APIVersion: "meta.k8s.io/v1"},
+			}
 			content := unstructured.Unstructured{Object: object}
 			item.Name, item.Namespace, item.Labels = content.GetName(), content.GetNamespace(), content.GetLabels()
 			out.Items = append(out.Items, item)
@@ -201,7 +209,8 @@ func (s *apiServer) one(w http.ResponseWriter, r *http.Request, path string, dry
 		send(w, http.StatusOK, sent)
 	case http.MethodDelete:
 		delete(s.objects, path)
-		send(w, http.StatusOK, metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusSuccess})
+		send(w, http.StatusOK,
+			metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusSuccess})
 	default:
 		if there == nil {
 			send(w, http.StatusNotFound, refusalOf(http.StatusNotFound, metav1.StatusReasonNotFound, "not found"))

@@ -70,7 +70,8 @@ func custom() []apidiscovery.APIGroupDiscovery {
 func ofTheTeam(t *testing.T, text string) Object {
 	t.Helper()
 	o := build.Object(t, text)
-	o.SetLabels(map[string]string{v1beta1.KustomizationNameLabel: ofTeam.Name, v1beta1.KustomizationNamespaceLabel: ofTeam.Namespace})
+	o.SetLabels(
+		map[string]string{v1beta1.KustomizationNameLabel: ofTeam.Name, v1beta1.KustomizationNamespaceLabel: ofTeam.Namespace})
 	return Object{Unstructured: o}
 }
 
@@ -120,8 +121,9 @@ func TestAnObjectFollowsTheDefinitionThatGrows(t *testing.T) {
 	if result.Err != nil || len(result.Inventory) != 2 || writes.Load() != 4 {
 		t.Errorf("after %d attempts: %+v", writes.Load(), result)
 	}
-	if diff := cmp.Diff([]string{"CustomResourceDefinition gears.example.dev", "Gear team/one"}, slices.Sorted(slices.Values(
-		slices.Concat(result.Created, result.Changed)))); diff != "" {
+	if diff := cmp.Diff([]string{"CustomResourceDefinition gears.example.dev", "Gear team/one"},
+		slices.Sorted(slices.Values(
+			slices.Concat(result.Created, result.Changed)))); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -145,12 +147,16 @@ func TestTheNewSchemaRefuses(t *testing.T) {
 		stale      *metav1.Status
 		before     bool
 	}{
-		"a value of the new field":          {spec: "{metal: gold}", want: "spec.metal: Unsupported value", stale: unknownMetal()},
-		"a field that neither knows":        {spec: "{metla: iron}", want: "spec.metla: Forbidden: the kind has no such field", stale: unknownMetal()},
-		"what the old one takes":            {spec: "{metal: gold}", want: "spec.metal: Unsupported value"},
-		"an object that is as it was":       {spec: "{metal: gold}", want: "spec.metal: Unsupported value", before: true},
-		"a policy, which is no schema's":    {spec: "{metal: iron}", want: "denied", stale: refusalOf(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, "denied")},
-		"a right, which is no schema's too": {spec: "{metal: iron}", want: "may not", stale: refusalOf(http.StatusForbidden, metav1.StatusReasonForbidden, "may not")},
+		"a value of the new field": {spec: "{metal: gold}", want: "spec.metal: Unsupported value",
+			stale: unknownMetal()},
+		"a field that neither knows": {spec: "{metla: iron}",
+			want: "spec.metla: Forbidden: the kind has no such field", stale: unknownMetal()},
+		"what the old one takes":      {spec: "{metal: gold}", want: "spec.metal: Unsupported value"},
+		"an object that is as it was": {spec: "{metal: gold}", want: "spec.metal: Unsupported value", before: true},
+		"a policy, which is no schema's": {spec: "{metal: iron}", want: "denied",
+			stale: refusalOf(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, "denied")},
+		"a right, which is no schema's too": {spec: "{metal: iron}", want: "may not",
+			stale: refusalOf(http.StatusForbidden, metav1.StatusReasonForbidden, "may not")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -198,7 +204,8 @@ func TestADefinitionThatIsRefusedJudgesNothing(t *testing.T) {
 	}
 	set := Set{Owner: ofTeam, Objects: []Object{ofTheTeam(t, gearsText), brassGear(t, "{metal: gold}")}}
 	result := s.engine(t).Apply(t.Context(), cluster.Access{User: evil}, set)
-	if result.Err == nil || !strings.Contains(result.Err.Error(), "no definitions") || strings.Contains(result.Err.Error(), "gold") {
+	if result.Err == nil || !strings.Contains(result.Err.Error(), "no definitions") ||
+		strings.Contains(result.Err.Error(), "gold") {
 		t.Errorf("%v", result.Err)
 	}
 	if slices.Contains(s.asked(evil), "PATCH "+gearPath) {
@@ -211,13 +218,16 @@ func TestTheOwnerOfAnObjectOfANewVersion(t *testing.T) {
 	t.Parallel()
 	s, _ := growing(t, 0, func() *metav1.Status { return nil })
 	live := brassGear(t, "{teeth: 12}")
-	live.SetLabels(map[string]string{v1beta1.KustomizationNameLabel: "other", v1beta1.KustomizationNamespaceLabel: ofTeam.Namespace})
+	live.SetLabels(
+		map[string]string{v1beta1.KustomizationNameLabel: "other", v1beta1.KustomizationNamespaceLabel: ofTeam.Namespace})
 	s.put(gearPath, live.Object)
-	grown := ofTheTeam(t, gearsText+"  - {name: v2, served: true, storage: false, schema: {openAPIV3Schema: {type: object}}}\n")
+	grown := ofTheTeam(t,
+		gearsText+"  - {name: v2, served: true, storage: false, schema: {openAPIV3Schema: {type: object}}}\n")
 	newer := brassGear(t, "{}")
 	newer.SetGroupVersionKind(schema.GroupVersionKind{Group: "example.dev", Version: "v2", Kind: "Gear"})
 	delete(newer.Object, "spec")
-	result := s.engine(t).Apply(t.Context(), cluster.Access{User: good}, Set{Owner: ofTeam, Objects: []Object{grown, newer}})
+	result := s.engine(t).Apply(t.Context(), cluster.Access{User: good},
+		Set{Owner: ofTeam, Objects: []Object{grown, newer}})
 	if reason, _ := Reason(result.Err); reason != v1beta1.OwnershipConflictReason || s.has(gearsPath) {
 		t.Errorf("%s: %v", reason, result.Err)
 	}

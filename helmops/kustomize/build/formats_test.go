@@ -22,7 +22,8 @@ func TestTheKeyOfAGeneratorTellsTheFormat(t *testing.T) {
 		generator, file, template string
 		key, want                 string
 	}{
-		"a registry":          {"files: [.dockerconfigjson=reg.encrypted]", "reg.encrypted", object, ".dockerconfigjson", printed},
+		"a registry": {"files: [.dockerconfigjson=reg.encrypted]", "reg.encrypted", object, ".dockerconfigjson",
+			printed},
 		"JSON by its key":     {"files: [a.json=reg.encrypted]", "reg.encrypted", object, "a.json", printed},
 		"YAML by its key":     {"files: [a.yml=values.encrypted]", "values.encrypted", text, "a.yml", "password: x\n"},
 		"binary by its key":   {"files: [token=token.json]", "token.json", data, "token", "secret\n"},

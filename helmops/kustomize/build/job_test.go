@@ -45,21 +45,30 @@ func TestChildBuildsTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	source := files{
-		"apps/kustomization.yaml": "resources: [../base, linked/secret.yaml]\nnamePrefix: a-\n", "apps/linked": "->../secrets",
+		"apps/kustomization.yaml": "resources: [../base, linked/secret.yaml]\nnamePrefix: a-\n",
+		"apps/linked":             "->../secrets",
 		"base/kustomization.yaml": "resources: [web.yaml, settings.yaml]\n", "base/web.yaml": deployment,
 		"base/settings.yaml": configMap("settings", "\"${greeting}\""), "secrets/secret.yaml": string(secret),
 		"plain/numbers.yaml": "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: numbers}\nspec: {big: 12345678901234567, float: 1.5, none: null}\n",
 		"broken/a.yaml":      "apiVersion: v1\nkind: ConfigMap\n  name: x\n", "empty/x.txt": "",
-		"diamond": "->.", "many/kustomization.yaml": "resources: [../base]\npatches:\n" + strings.Repeat("- {patch: \"{apiVersion: v1, kind: A, metadata: {name: b}}\"}\n", 11_000),
+		"diamond": "->.",
+		"many/kustomization.yaml": "resources: [../base]\npatches:\n" +
+			strings.Repeat("- {patch: \"{apiVersion: v1, kind: A, metadata: {name: b}}\"}\n", 11_000),
 	}
 	owner := types.NamespacedName{Namespace: "fleet", Name: "apps"}
 	for _, r := range []Request{
-		{Path: "apps", Owner: owner, Decrypt: true, Keys: map[string][]byte{"a.agekey": key}, Variables: map[string]string{"greeting": "hello"}, Overlay: v1beta1.Overlay{PostBuild: &v1beta1.PostBuild{}}},
+		{
+			Path: "apps", Owner: owner, Decrypt: true, Keys: map[string][]byte{"a.agekey": key},
+			Variables: map[string]string{"greeting": "hello"}, Overlay: v1beta1.Overlay{PostBuild: &v1beta1.PostBuild{}},
+		},
 		{Path: "./apps/", Owner: owner, Decrypt: true},
 		{Path: "apps"},
 		{Path: "apps", Decrypt: true, Keys: map[string][]byte{"a.agekey": []byte("none")}},
 		{Path: "plain"},
-		{Path: "plain", Overlay: v1beta1.Overlay{NamePrefix: "x-", Components: []string{"../gone"}, IgnoreMissingComponents: true}},
+		{
+			Path:    "plain",
+			Overlay: v1beta1.Overlay{NamePrefix: "x-", Components: []string{"../gone"}, IgnoreMissingComponents: true},
+		},
 		{Path: "broken"}, {Path: "empty"}, {Path: "gone"}, {Path: "../outside"}, {Path: "many"}, {Path: "diamond/plain"},
 	} {
 		want, wantErr := r.Build(t.Context(), source.tree(t), nil)
@@ -68,8 +77,9 @@ func TestChildBuildsTheSame(t *testing.T) {
 			t.Fatalf("%s: got the error %v, want %v", r.Path, err, wantErr)
 		}
 		var known, wantKnown *Error
-		if errors.As(wantErr, &wantKnown) && (!errors.As(err, &known) || known.Reason() != wantKnown.Reason() || known.Path != wantKnown.Path ||
-			known.Line != wantKnown.Line || known.Retryable() != wantKnown.Retryable()) {
+		if errors.As(wantErr, &wantKnown) &&
+			(!errors.As(err, &known) || known.Reason() != wantKnown.Reason() || known.Path != wantKnown.Path ||
+				known.Line != wantKnown.Line || known.Retryable() != wantKnown.Retryable()) {
 			t.Errorf("%s: the error has become %+v, was %+v", r.Path, known, wantKnown)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -81,7 +91,9 @@ func TestChildBuildsTheSame(t *testing.T) {
 // A build asks for what it reads, not for the whole source.
 func TestBuildAsksForWhatItReads(t *testing.T) {
 	t.Parallel()
-	source := files{"app/kustomization.yaml": "resources: [a.yaml]\n", "app/a.yaml": configMap("a", "a"), "app/large.yaml": "x"}
+	source := files{
+		"app/kustomization.yaml": "resources: [a.yaml]\n", "app/a.yaml": configMap("a", "a"), "app/large.yaml": "x",
+	}
 	for i := range 100 {
 		source[fmt.Sprintf("others/%d/a.yaml", i)] = "x"
 	}
@@ -111,7 +123,8 @@ func TestUnansweredQuestionsFailTheBuild(t *testing.T) {
 			}
 			return tree.Answer(q)
 		})
-		if _, err := Build(t.Context(), remote, Options{}); err == nil || !strings.Contains(err.Error(), "the connection was lost") {
+		if _, err := Build(t.Context(), remote, Options{}); err == nil ||
+			!strings.Contains(err.Error(), "the connection was lost") {
 			t.Errorf("%s: %v", missing, err)
 		}
 	}
@@ -127,7 +140,8 @@ func TestUnansweredQuestionsFailTheBuild(t *testing.T) {
 // What the bounds do not foresee ends with the process, with the name of the file, and leaves nothing behind.
 func TestChildIsBounded(t *testing.T) {
 	b := builder(t)
-	copies := "- {op: add, path: /data/a, value: [x]}\n" + strings.Repeat("- {op: copy, from: /data/a, path: /data/a/-}\n", 60)
+	copies := "- {op: add, path: /data/a, value: [x]}\n" +
+		strings.Repeat("- {op: copy, from: /data/a, path: /data/a/-}\n", 60)
 	source := files{
 		"bomb/kustomization.yaml": "resources: [a.yaml]\npatches: [{path: p.yaml, target: {kind: ConfigMap}}]\n",
 		"bomb/a.yaml":             configMap("a", "a"), "bomb/p.yaml": copies,

@@ -17,7 +17,10 @@ func tarball(t *testing.T, count, size int) []byte {
 	w := tar.NewWriter(zip)
 	content := make([]byte, size)
 	for n := range count {
-		if err := w.WriteHeader(&tar.Header{Name: fmt.Sprintf("dir/%d.yaml", n), Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(size)}); err != nil {
+		if err := w.WriteHeader(
+			&tar.Header{
+				Name: fmt.Sprintf("dir/%d.yaml", n), Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(size),
+			}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := w.Write(content); err != nil {
@@ -85,7 +88,9 @@ func writeRaw(t *testing.T, w *gzip.Writer, name string, kind byte, content stri
 // What is reserved before an archive is unpacked is at least what it takes then.
 func TestMeasureCoversWhatReadKeeps(t *testing.T) {
 	t.Parallel()
-	for _, archive := range [][]byte{tarball(t, 0, 0), tarball(t, 1, 9<<20), tarball(t, 3, 1<<20), tarball(t, 500, 10), sparse(t, 2)} {
+	for _, archive := range [][]byte{
+		tarball(t, 0, 0), tarball(t, 1, 9<<20), tarball(t, 3, 1<<20), tarball(t, 500, 10), sparse(t, 2),
+	} {
 		measured, err := Measure(bytes.NewReader(archive), Limits{})
 		if err != nil {
 			t.Fatal(err)
@@ -114,14 +119,17 @@ func TestMeasureCountsHoles(t *testing.T) {
 	if len(archive) > 64<<10 {
 		t.Fatalf("the archive has %d bytes", len(archive))
 	}
-	if bytes, err := Measure(bytes.NewReader(archive), Limits{Bytes: 64 << 20, Files: 200}); err == nil || !strings.Contains(err.Error(), "unpacks to more than") {
+	if bytes, err := Measure(bytes.NewReader(archive), Limits{Bytes: 64 << 20, Files: 200}); err == nil ||
+		!strings.Contains(err.Error(), "unpacks to more than") {
 		t.Errorf("%d bytes, %v", bytes, err)
 	}
 }
 
 func TestMeasureRefusesWhatReadDoes(t *testing.T) {
 	t.Parallel()
-	for name, archive := range map[string][]byte{"no archive": []byte("hello"), "cut off": tarball(t, 3, 1000)[:100], "many files": tarball(t, 30, 1)} {
+	for name, archive := range map[string][]byte{
+		"no archive": []byte("hello"), "cut off": tarball(t, 3, 1000)[:100], "many files": tarball(t, 30, 1),
+	} {
 		_, measured := Measure(bytes.NewReader(archive), Limits{Files: 20})
 		_, read := Read(bytes.NewReader(archive), Limits{Files: 20})
 		if measured == nil || read == nil || measured.Error() != read.Error() {

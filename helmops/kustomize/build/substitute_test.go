@@ -10,7 +10,10 @@ import (
 // A text that is one variable takes the type that its value looks like, unless the field is known to be a text.
 func TestTypesOfVariables(t *testing.T) {
 	t.Parallel()
-	values := map[string]string{"n": "8080", "yes": "true", "half": "0.5", "zeros": "007", "major": "1", "minor": "2", "word": "hello", "quote": `"`, "single": "'", "quotes": `""`, "big": "123456789012345678901234567890"}
+	values := map[string]string{
+		"n": "8080", "yes": "true", "half": "0.5", "zeros": "007", "major": "1", "minor": "2", "word": "hello", "quote": `"`,
+		"single": "'", "quotes": `""`, "big": "123456789012345678901234567890",
+	}
 	for _, tt := range []struct {
 		name      string
 		have, out any
@@ -38,14 +41,24 @@ func TestTypesOfVariables(t *testing.T) {
 		{"one quote", "${quote}", `"`},
 		{"a quote that is escaped", "${quote}${n}$${quote}", `"8080${quote}`},
 		{"in a list", []any{"${n}", "x"}, []any{int64(8080), "x"}},
-		{"arguments", map[string]any{"args": []any{"${n}"}, "command": []any{"${yes}"}}, map[string]any{"args": []any{"8080"}, "command": []any{"true"}}},
-		{"the environment", map[string]any{"env": []any{map[string]any{"name": "N", "value": "${n}"}}}, map[string]any{"env": []any{map[string]any{"name": "N", "value": "8080"}}}},
-		{"labels", map[string]any{"labels": map[string]any{"n": "${n}"}}, map[string]any{"labels": map[string]any{"n": "8080"}}},
+		{
+			"arguments", map[string]any{"args": []any{"${n}"}, "command": []any{"${yes}"}},
+			map[string]any{"args": []any{"8080"}, "command": []any{"true"}},
+		},
+		{
+			"the environment", map[string]any{"env": []any{map[string]any{"name": "N", "value": "${n}"}}},
+			map[string]any{"env": []any{map[string]any{"name": "N", "value": "8080"}}},
+		},
+		{
+			"labels", map[string]any{"labels": map[string]any{"n": "${n}"}},
+			map[string]any{"labels": map[string]any{"n": "8080"}},
+		},
 		{"a name of a field", map[string]any{"${word}": "x"}, map[string]any{"hello": "x"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := substitute(Object{Unstructured: &unstructured.Unstructured{Object: map[string]any{"spec": tt.have}}}, &variables{values: values})
+			got, err := substitute(Object{Unstructured: &unstructured.Unstructured{Object: map[string]any{"spec": tt.have}}},
+				&variables{values: values})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -63,9 +76,12 @@ func TestLists(t *testing.T) {
 		content string
 		want    int
 	}{
-		"a list":              {"apiVersion: v1\nkind: List\nitems: [{kind: A}, {kind: B}]\n", 2},
-		"a list of a kind":    {"apiVersion: v1\nkind: ConfigMapList\nmetadata: {resourceVersion: \"\"}\nitems: [{kind: A}, {kind: B}, {kind: C}]\n", 3},
-		"a kind called so":    {"apiVersion: example.com/v1\nkind: AllowList\nmetadata: {name: a}\nitems: [{from: x}, {from: y}]\n", 1},
+		"a list": {"apiVersion: v1\nkind: List\nitems: [{kind: A}, {kind: B}]\n", 2},
+		"a list of a kind": {
+			"apiVersion: v1\nkind: ConfigMapList\nmetadata: {resourceVersion: \"\"}\nitems: [{kind: A}, {kind: B}, {kind: C}]\n",
+			3},
+		"a kind called so": {
+			"apiVersion: example.com/v1\nkind: AllowList\nmetadata: {name: a}\nitems: [{from: x}, {from: y}]\n", 1},
 		"no list of anything": {"apiVersion: example.com/v1\nkind: AllowList\nmetadata: {name: a}\n", 1},
 	} {
 		documents, err := parse("a.yaml", []byte(tt.content))

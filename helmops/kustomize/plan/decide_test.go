@@ -17,7 +17,9 @@ const (
 	audit    = interval + time.Minute
 )
 
-var wanted = Desired{Generation: 1, Source: "GitRepository fleet/fleet", Interval: interval, Timeout: 5 * time.Minute, Audit: audit}
+var wanted = Desired{
+	Generation: 1, Source: "GitRepository fleet/fleet", Interval: interval, Timeout: 5 * time.Minute, Audit: audit,
+}
 
 // tried is what is known after an attempt that ended so long ago. With failures it failed.
 func tried(ago time.Duration, failures int64) Observed {
@@ -56,7 +58,9 @@ func hasUnseen(o *Observed) { o.Objects = &Objects{Known: true, Unseen: 1} }
 func hasKept(o *Observed)   { o.Attempt.Kept = 1 }
 func isNews(o *Observed)    { o.News = true }
 func differ(o *Observed) {
-	o.Objects = &Objects{Known: true, Differs: []string{"ConfigMap a/1", "ConfigMap a/2", "ConfigMap a/3", "ConfigMap a/4"}}
+	o.Objects = &Objects{
+		Known: true, Differs: []string{"ConfigMap a/1", "ConfigMap a/2", "ConfigMap a/3", "ConfigMap a/4"},
+	}
 }
 
 func sick(o *Observed) {

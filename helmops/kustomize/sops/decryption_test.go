@@ -90,7 +90,9 @@ func TestTypesOfValues(t *testing.T) {
 	for _, item := range wantList {
 		found := false
 		for _, other := range list {
-			found = found || cmp.Equal(item, other) || strings.HasPrefix(fmt.Sprint(item), "map[deep:y") && strings.HasPrefix(fmt.Sprint(other), "map[deep:y when:2026-01-02")
+			found = found || cmp.Equal(item, other) ||
+				strings.HasPrefix(fmt.Sprint(item), "map[deep:y") &&
+					strings.HasPrefix(fmt.Sprint(other), "map[deep:y when:2026-01-02")
 		}
 		if !found {
 			t.Errorf("%v is missing in %v", item, list)
@@ -121,7 +123,8 @@ func TestOtherFormats(t *testing.T) {
 func TestWhatIsRefused(t *testing.T) {
 	t.Parallel()
 	secret := file(t, "secret.yaml")
-	moved := bytes.Replace(bytes.Replace(secret, []byte("    password:"), []byte("    passw0rd:"), 1), []byte("immutable: true"), []byte("immutable: true"), 1)
+	moved := bytes.Replace(bytes.Replace(secret, []byte("    password:"), []byte("    passw0rd:"), 1),
+		[]byte("immutable: true"), []byte("immutable: true"), 1)
 	for _, tt := range []struct {
 		name    string
 		keys    []string
@@ -131,13 +134,22 @@ func TestWhatIsRefused(t *testing.T) {
 		{"another key", []string{"other.agekey"}, secret, "none of the private keys fits; it is encrypted for age1"},
 		{"a PGP key for what is encrypted for age", []string{"key.asc"}, secret, "none of the private keys fits"},
 		{"no key", nil, secret, "none of the private keys fits"},
-		{"a plain value was changed", []string{"key.agekey"}, bytes.Replace(secret, []byte("name: db"), []byte("name: xx"), 1), "its MAC does not match"},
+		{
+			"a plain value was changed", []string{"key.agekey"},
+			bytes.Replace(secret, []byte("name: db"), []byte("name: xx"), 1), "its MAC does not match",
+		},
 		{"a value was moved", []string{"key.agekey"}, moved, "the value of stringData.passw0rd was changed or moved"},
 		{"a value was left out", []string{"key.agekey"}, withoutLine(secret, "    lines:"), "its MAC does not match"},
 		{"it was cut off", []string{"key.agekey"}, secret[:bytes.Index(secret, []byte("    mac:"))], "its MAC is missing"},
-		{"the metadata is gone", []string{"key.agekey"}, secret[:bytes.Index(secret, []byte("sops:"))], "its sops metadata is missing"},
+		{
+			"the metadata is gone", []string{"key.agekey"}, secret[:bytes.Index(secret, []byte("sops:"))],
+			"its sops metadata is missing",
+		},
 		{"it is no YAML", []string{"key.agekey"}, []byte("{hunter2: [}\n"), "it is not YAML"},
-		{"split between groups", []string{"key.agekey"}, bytes.Replace(secret, []byte("sops:\n"), []byte("sops:\n    shamir_threshold: 2\n"), 1), "split between groups"},
+		{
+			"split between groups", []string{"key.agekey"},
+			bytes.Replace(secret, []byte("sops:\n"), []byte("sops:\n    shamir_threshold: 2\n"), 1), "split between groups",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -167,7 +179,8 @@ func withoutLine(content []byte, prefix string) []byte {
 func TestKeysThatCannotBeUsed(t *testing.T) {
 	t.Parallel()
 	for name, content := range map[string]string{"bad.agekey": "AGE-SECRET-KEY-hunter2", "bad.asc": "hunter2"} {
-		if _, err := NewKeys(map[string][]byte{name: []byte(content)}, nil); err == nil || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "hunter2") {
+		if _, err := NewKeys(map[string][]byte{name: []byte(content)}, nil); err == nil ||
+			!strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -66,8 +66,8 @@ func repeated(a answers, times int) []answers {
 	return out
 }
 
-// The median decides: a tenant whose requests take long, because of an admission webhook for example, slows no other tenant
-// down.
+// The median decides: a tenant whose requests take long, because of an admission webhook for example, slows no other
+// tenant down.
 func TestPaceIgnoresAMinorityOfSlowAnswers(t *testing.T) {
 	t.Parallel()
 	p, at := NewPace(16, 6, 32), noon

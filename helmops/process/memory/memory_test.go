@@ -43,7 +43,8 @@ func TestANamespaceThatExceedsItsShareEndsItsOwnLargestAccount(t *testing.T) {
 		t.Errorf("noisy takes %d, all take %d", own, total)
 	}
 	var exceeded *ExceededError
-	if err := large.Add(1); !errors.As(err, &exceeded) || exceeded.OfAll || exceeded.Namespace != "noisy" || large.Err() == nil {
+	if err := large.Add(1); !errors.As(err, &exceeded) || exceeded.OfAll || exceeded.Namespace != "noisy" ||
+		large.Err() == nil {
 		t.Errorf("error = %v", err)
 	}
 	if own, _ := b.Used("noisy"); own != 21 || len(large.ended) != 1 {

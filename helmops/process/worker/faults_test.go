@@ -32,7 +32,8 @@ func TestAPanicIsAnErrorWithoutTheInput(t *testing.T) {
 			if len(faults) != 1 || !strings.Contains(string(faults[0].Stack), says.stack) {
 				t.Errorf("faults %+v", faults)
 			}
-			if text := fmt.Sprintf("%v %+v %+v %s", err, panicked, faults, panicked.Stack()); strings.Contains(text, "secret-in-the-panic") {
+			if text := fmt.Sprintf("%v %+v %+v %s", err, panicked, faults, panicked.Stack()); strings.Contains(text,
+				"secret-in-the-panic") {
 				t.Errorf("it quotes the input: %s", text)
 			}
 			if out, err := run(p, "echo", "next"); out != "next" || err != nil {

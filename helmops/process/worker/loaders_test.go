@@ -32,8 +32,8 @@ import (
 	"fairlead.dev/fairlead/helmops/kustomize/sops"
 )
 
-// loaders are all ways by which the libraries of this program load something by its address, which is an URL or a path of a file. Each
-// returns what it has loaded.
+// loaders are all ways by which the libraries of this program load something by its address, which is an URL or a path
+// of a file. Each returns what it has loaded.
 var loaders = map[string]func(ctx context.Context, address string) ([]byte, error){
 	"net/http": func(ctx context.Context, address string) ([]byte, error) {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
@@ -52,7 +52,8 @@ var loaders = map[string]func(ctx context.Context, address string) ([]byte, erro
 		if strings.HasPrefix(address, "/") {
 			address = "file://" + address
 		}
-		err := chartutil.ValidateAgainstSingleSchema(chartutil.Values{"x": "y"}, fmt.Appendf(nil, `{"properties": {"x": {"$ref": %q}}}`, address))
+		err := chartutil.ValidateAgainstSingleSchema(chartutil.Values{"x": "y"},
+			fmt.Appendf(nil, `{"properties": {"x": {"$ref": %q}}}`, address))
 		return []byte(fmt.Sprint(err)), err
 	},
 	"helm, getters": func(_ context.Context, address string) ([]byte, error) {
@@ -84,7 +85,8 @@ var loaders = map[string]func(ctx context.Context, address string) ([]byte, erro
 	"kustomize, git":    kustomizeOf("resources: [\"%s/repository.git?ref=main\"]"),
 	"kustomize, charts": kustomizeOf("helmCharts: [{name: x, repo: %q}]"),
 	"go-git": func(ctx context.Context, address string) ([]byte, error) {
-		_, err := git.NewRemote(memory.NewStorage(), &config.RemoteConfig{Name: "x", URLs: []string{address}}).ListContext(ctx, &git.ListOptions{})
+		_, err := git.NewRemote(memory.NewStorage(),
+			&config.RemoteConfig{Name: "x", URLs: []string{address}}).ListContext(ctx, &git.ListOptions{})
 		return nil, err
 	},
 	"oras": func(ctx context.Context, address string) ([]byte, error) {
@@ -114,12 +116,15 @@ var loaders = map[string]func(ctx context.Context, address string) ([]byte, erro
 		_, issues := env.Compile(fmt.Sprintf("load(%q)", address))
 		return nil, issues.Err()
 	},
-	"sops": func(_ context.Context, address string) ([]byte, error) { // keys are given to it; those that a file names are not fetched
+	// keys are given to it; those that a file names are not fetched
+	"sops": func(_ context.Context, address string) ([]byte, error) {
 		keys, err := sops.NewKeys(map[string][]byte{}, func(string) {})
 		if err != nil {
 			return nil, err
 		}
-		return keys.Decrypt("x.yaml", fmt.Appendf(nil, "a: ENC[AES256_GCM,data:x,type:str]\nsops:\n  hc_vault: [{vault_address: %q}]\n  mac: x\n", address))
+		return keys.Decrypt("x.yaml",
+			fmt.Appendf(nil, "a: ENC[AES256_GCM,data:x,type:str]\nsops:\n  hc_vault: [{vault_address: %q}]\n  mac: x\n",
+				address))
 	},
 }
 

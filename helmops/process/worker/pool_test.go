@@ -270,7 +270,8 @@ func TestAChildReachesNothing(t *testing.T) {
 	t.Setenv("SECRET_OF_THE_PARENT", "value")
 	p := testPool(t)
 	for _, attempt := range []struct{ job, input string }{
-		{"read", file}, {"read", "/etc/hostname"}, {"read", "/proc/self/environ"}, {"write", file + ".new"}, {"start", "/bin/true"},
+		{"read", file}, {"read", "/etc/hostname"}, {"read", "/proc/self/environ"}, {"write", file + ".new"},
+		{"start", "/bin/true"},
 		{"dial", listener.Addr().String()}, {"resolve", "example.com"},
 	} {
 		if out, err := run(p, attempt.job, attempt.input); err == nil {
