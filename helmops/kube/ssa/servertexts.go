@@ -9,8 +9,9 @@ import (
 )
 
 // Texts of the API server that Fairlead has to recognize, because its answers have no field for them; those of
-// Kubernetes 1.37, and where a text has changed, those of versions before. TestServerTexts in test/integration provokes
-// them from a real API server, TestUnconvertibleTexts from the library that it uses.
+// Kubernetes 1.37, and where a text has changed, those of versions before. TestServerTexts and TestServerTextsOfWebhooks
+// in test/integration provoke them from a real API server, TestUnconvertibleTexts and TestDryRunText from the libraries
+// that it uses.
 const (
 	// typedText begins what server-side apply says of an object that does not fit its schema: FromAPIVersion in
 	// k8s.io/apimachinery/pkg/util/managedfields/internal/structuredmerge.go.
@@ -23,8 +24,8 @@ const (
 	// k8s.io/apimachinery/pkg/runtime/error.go and sigs.k8s.io/json.
 	strictText  = "strict decoding error"
 	unknownText = "unknown field"
-	// dryRunText is said of an admission webhook with side effects:
-	// k8s.io/apiserver/pkg/admission/plugin/webhook/errors/statuserror.go.
+	// dryRunText is said of an admission webhook with side effects, which only configurations from before Kubernetes 1.22
+	// can have: k8s.io/apiserver/pkg/admission/plugin/webhook/errors/statuserror.go.
 	dryRunText = "does not support dry run"
 	// webhookText begins what is said of an admission webhook that did not answer; what a webhook refuses reads
 	// otherwise: k8s.io/apiserver/pkg/util/webhook/error.go.

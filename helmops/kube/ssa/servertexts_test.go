@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	webhookerrors "k8s.io/apiserver/pkg/admission/plugin/webhook/errors"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 	"sigs.k8s.io/structured-merge-diff/v6/merge"
 	"sigs.k8s.io/structured-merge-diff/v6/typed"
@@ -61,5 +62,13 @@ func TestUnconvertibleTexts(t *testing.T) {
 
 	for text := range unseen {
 		t.Errorf("the library does not say %q", text)
+	}
+}
+
+// A webhook with side effects cannot be declared any more, so the answer about one is made by the library.
+func TestDryRunText(t *testing.T) {
+	t.Parallel()
+	if err := webhookerrors.NewDryRunUnsupportedErr("texts.example.com"); !IsDryRunUnsupported(err) {
+		t.Errorf("not recognized: %v", err)
 	}
 }
