@@ -44,7 +44,7 @@ type AutoRollback struct {
 	// +kubebuilder:validation:Enum=enabled;disabled
 	// +optional
 	Mode string `json:"mode,omitempty"`
-	// Budget bounds how often a release is rolled back by itself; 3 times in 24h when left out.
+	// Budget bounds how often the controller rolls a release back; 3 times in 24h when left out.
 	// +optional
 	Budget *RollbackBudget `json:"budget,omitempty"`
 	// Protect names kinds, as Kind or Kind.group, whose objects a rollback never deletes, besides PersistentVolumeClaim,

@@ -15,7 +15,7 @@ type HelmReleaseSpec struct {
 	// +optional
 	ChartRef *ChartSourceReference `json:"chartRef,omitempty"`
 	// Interval of the safety audit, with a jitter of up to 10 %. Changes of the chart, the values, the dependencies and
-	// the object itself are noticed at once and do not wait for it.
+	// the object itself are seen immediately and do not wait for it.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"
 	// +kubebuilder:default="1h"
@@ -375,11 +375,12 @@ type HelmReleaseStatus struct {
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=hr;flhr,categories=fairlead
 // +kubebuilder:printcolumn:name="Ready",type="string",JSONPath=".status.conditions[?(@.type==\"Ready\")].status"
-// +kubebuilder:printcolumn:name="Chart",type="string",JSONPath=".status.history[0].chartName",priority=1
+// +kubebuilder:printcolumn:name="Reason",type="string",JSONPath=".status.conditions[?(@.type==\"Ready\")].reason"
 // +kubebuilder:printcolumn:name="Version",type="string",JSONPath=".status.history[0].chartVersion"
-// +kubebuilder:printcolumn:name="Revision",type="integer",JSONPath=".status.history[0].version"
-// +kubebuilder:printcolumn:name="Status",type="string",JSONPath=".status.conditions[?(@.type==\"Ready\")].message"
 // +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp"
+// +kubebuilder:printcolumn:name="Chart",type="string",JSONPath=".status.history[0].chartName",priority=1
+// +kubebuilder:printcolumn:name="Revision",type="integer",JSONPath=".status.history[0].version",priority=1
+// +kubebuilder:printcolumn:name="Status",type="string",JSONPath=".status.conditions[?(@.type==\"Ready\")].message",priority=1
 type HelmRelease struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`

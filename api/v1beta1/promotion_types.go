@@ -112,9 +112,10 @@ type PromotionStatus struct {
 // +kubebuilder:resource:shortName=flpromo,categories=fairlead
 // +kubebuilder:printcolumn:name="Stage",type="string",JSONPath=".spec.stage"
 // +kubebuilder:printcolumn:name="Version",type="string",JSONPath=".spec.version"
-// +kubebuilder:printcolumn:name="Cause",type="string",JSONPath=".spec.cause"
 // +kubebuilder:printcolumn:name="Phase",type="string",JSONPath=".status.phase"
 // +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp"
+// +kubebuilder:printcolumn:name="Cause",type="string",JSONPath=".spec.cause",priority=1
+// +kubebuilder:printcolumn:name="Status",type="string",JSONPath=".status.conditions[?(@.type==\"Ready\")].message",priority=1
 type Promotion struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -189,9 +190,10 @@ type PromotionApprovalSpec struct {
 // +kubebuilder:resource:shortName=flapproval,categories=fairlead
 // +kubebuilder:printcolumn:name="Pipeline",type="string",JSONPath=".spec.pipeline"
 // +kubebuilder:printcolumn:name="Stage",type="string",JSONPath=".spec.stage"
-// +kubebuilder:printcolumn:name="User",type="string",JSONPath=".spec.user"
 // +kubebuilder:printcolumn:name="Decision",type="string",JSONPath=".spec.decision"
 // +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp"
+// +kubebuilder:printcolumn:name="User",type="string",JSONPath=".spec.user",priority=1
+// +kubebuilder:printcolumn:name="Comment",type="string",JSONPath=".spec.comment",priority=1
 type PromotionApproval struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -235,9 +237,10 @@ type ReleaseFreezeSpec struct {
 // time. It never holds a rollback, a repair, or a change of the spec.
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:scope=Cluster,shortName=flfreeze,categories=fairlead
-// +kubebuilder:printcolumn:name="From",type="date",JSONPath=".spec.from"
+// +kubebuilder:printcolumn:name="From",type="string",JSONPath=".spec.from"
 // +kubebuilder:printcolumn:name="Until",type="string",JSONPath=".spec.until"
-// +kubebuilder:printcolumn:name="Reason",type="string",JSONPath=".spec.reason"
+// +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp"
+// +kubebuilder:printcolumn:name="Reason",type="string",JSONPath=".spec.reason",priority=1
 type ReleaseFreeze struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`

@@ -201,8 +201,9 @@ type ReleasePipelineStatus struct {
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=flpipe,categories=fairlead
 // +kubebuilder:printcolumn:name="Ready",type="string",JSONPath=".status.conditions[?(@.type==\"Ready\")].status"
-// +kubebuilder:printcolumn:name="Status",type="string",JSONPath=".status.conditions[?(@.type==\"Ready\")].message"
+// +kubebuilder:printcolumn:name="Reason",type="string",JSONPath=".status.conditions[?(@.type==\"Ready\")].reason"
 // +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp"
+// +kubebuilder:printcolumn:name="Status",type="string",JSONPath=".status.conditions[?(@.type==\"Ready\")].message",priority=1
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 200",message="the name of a pipeline has up to 200 characters"
 type ReleasePipeline struct {
 	metav1.TypeMeta   `json:",inline"`
