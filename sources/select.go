@@ -322,13 +322,28 @@ func (r *rules) noMatch(refused refusals) error {
 			wanted, refused.texts)
 	}
 
-	var shown []string
-	for _, no := range refused.nearest {
-		shown = append(shown, fmt.Sprintf("%s (%s)", clip(no.version.Tag), no.why()))
+	return Fail(v1beta1.NoMatchReason, nil, "no version matches %s: of %d published, %s",
+		wanted, refused.published, refused.shown())
+}
+
+// shown lists the nearest versions, each with why it was refused; neighbors that were refused for the same reason share it.
+func (r *refusals) shown() string {
+	var groups []string
+	for i := 0; i < len(r.nearest); {
+		why := r.nearest[i].why()
+		var tags []string
+		for ; i < len(r.nearest) && r.nearest[i].why() == why; i++ {
+			tags = append(tags, clip(r.nearest[i].version.Tag))
+		}
+
+		if len(tags) > 1 {
+			why = "each: " + why
+		}
+
+		groups = append(groups, fmt.Sprintf("%s (%s)", strings.Join(tags, ", "), why))
 	}
 
-	return Fail(v1beta1.NoMatchReason, nil, "no version matches %s: of %d published, %s",
-		wanted, refused.published, strings.Join(shown, ", "))
+	return strings.Join(groups, "; ")
 }
 
 // quote shows an outside text: on one line and not endless.

@@ -155,10 +155,13 @@ func goesBack(repository *v1beta1.OCIRepository, revision, name string) bool {
 
 // ociFound is the outcome of a poll; chart is nil for an artifact that holds manifests.
 func ociFound(artifact v1beta1.Artifact, chart *v1beta1.ChartRevision) Polled {
-	message := "manifests of " + artifact.Revision
+	// The revision of a digest that is referred to without a tag begins with the @.
+	revision := strings.TrimPrefix(artifact.Revision, "@")
+	message := "manifests of " + revision
 	if chart != nil {
-		message = fmt.Sprintf("chart %s %s, %s", chart.Name, chart.Version, artifact.Revision)
+		message = fmt.Sprintf("chart %s %s, %s", chart.Name, chart.Version, revision)
 	}
+
 	return Polled{Artifact: artifact, Chart: chart, Message: message}
 }
 
