@@ -249,7 +249,7 @@ func (w *eventWatch) print(rows ...view.EventRow) error {
 		return t.write(w.app.out, w.app.tableWidth(w.out))
 	}
 
-	t.widths = w.table.widths
+	t.follow(w.table)
 	w.table = t
 	return t.writeRows(w.app.out, w.app.tableWidth(w.out))
 }

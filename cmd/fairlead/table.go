@@ -6,12 +6,20 @@ import (
 	"strings"
 )
 
-// The spaces between two columns, and how narrow a column becomes at most.
+// The spaces between two columns, how narrow a column becomes at most, and how wide the message of a row stays as long
+// as another column can be left out for it.
 const (
 	columnGap      = 3
 	tightColumnGap = 2
 	minColumn      = 8
+	minMessage     = 20
 )
+
+// messageColumns are the columns of sentences; they are the last ones of their tables.
+var messageColumns = []string{"MESSAGE", "REASON"}
+
+// optionalColumns are left out for the message where the terminal is narrow, the first one first; -o wide has them all.
+var optionalColumns = []string{"TYPE", "AGE", "CAUSE", "OBJECTS", "REVISION", "CHART"}
 
 // fixedColumns are columns that are shortened last, because what they hold is copied into the next command or is short anyway.
 var fixedColumns = []string{"NAMESPACE", "KIND", "NAME", "PHASE", "CHART", "AGE", "OBJECT", "HEALTH", "TIME"}
@@ -24,6 +32,8 @@ type table struct {
 	widths []int
 	// headless leaves the titles out.
 	headless bool
+	// laidOut is set once it is decided which columns are shown.
+	laidOut bool
 	// paint gives a cell of a column its colour; nil for none.
 	paint func(title, cell string) string
 }
@@ -49,6 +59,7 @@ func (t *table) write(w io.Writer, width int) error {
 		return t.writeRows(w, width)
 	}
 
+	t.layOut(width)
 	gap := t.fit(t.shown(), width)
 	titles := strings.Builder{}
 	for i, title := range t.titles() {
@@ -63,6 +74,7 @@ func (t *table) write(w io.Writer, width int) error {
 
 // writeRows prints the rows without the titles.
 func (t *table) writeRows(w io.Writer, width int) error {
+	t.layOut(width)
 	lines := t.shown()
 	gap := t.fit(lines, width)
 	titles := t.titles()
@@ -134,6 +146,63 @@ func (t *table) shown() [][]string {
 	return lines
 }
 
+// follow makes a table line up with one that was printed before, for rows that come later.
+func (t *table) follow(printed *table) {
+	t.columns = printed.columns
+	t.widths = printed.widths
+	t.laidOut = printed.laidOut
+}
+
+// layOut decides once which columns are left out, so that titles and rows agree.
+func (t *table) layOut(width int) {
+	if t.laidOut {
+		return
+	}
+
+	t.laidOut = true
+	for _, title := range optionalColumns {
+		if !t.crowded(width) {
+			return
+		}
+
+		for i := range t.columns {
+			t.columns[i].skip = t.columns[i].skip || t.columns[i].title == title
+		}
+	}
+}
+
+// crowded reports whether the other columns leave the message less room than it should have.
+func (t *table) crowded(width int) bool {
+	titles := t.titles()
+	last := len(titles) - 1
+	if width <= 0 || last < 0 || !slices.Contains(messageColumns, titles[last]) {
+		return false
+	}
+
+	total := tightColumnGap * last
+	for i, natural := range naturalWidths(append([][]string{titles}, t.shown()...)) {
+		if i == last {
+			natural = min(natural, minMessage)
+		}
+
+		total += natural
+	}
+
+	return total > width
+}
+
+// naturalWidths are the widths of columns whose cells are all complete.
+func naturalWidths(lines [][]string) []int {
+	widths := make([]int, len(lines[0]))
+	for _, line := range lines {
+		for i, cell := range line {
+			widths[i] = max(widths[i], visible(cell))
+		}
+	}
+
+	return widths
+}
+
 // fit sets the widths of the columns and returns the gap between them. Where the lines are wider than the terminal, the widest
 // column becomes narrower first, those that are fixed last.
 func (t *table) fit(lines [][]string, width int) int {
@@ -145,9 +214,9 @@ func (t *table) fit(lines [][]string, width int) int {
 		lines = append([][]string{titles}, lines...)
 	}
 
-	for _, line := range lines {
-		for i, cell := range line {
-			t.widths[i] = max(t.widths[i], visible(cell))
+	if len(lines) > 0 {
+		for i, natural := range naturalWidths(lines) {
+			t.widths[i] = max(t.widths[i], natural)
 		}
 	}
 

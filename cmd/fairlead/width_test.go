@@ -1,13 +1,16 @@
 package main
 
 import (
+	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/install"
 )
 
@@ -138,5 +141,61 @@ func TestAPipeHasNoWidth(t *testing.T) {
 	t.Cleanup(func() { _ = write.Close() })
 	if out, rewritten := columnsOfFile(write), rewritableColumns(write); out != 0 || rewritten != 0 {
 		t.Errorf("a pipe has %d and %d columns", out, rewritten)
+	}
+}
+
+// crowdedWorld has objects with the long names and the long states that a cluster has.
+func crowdedWorld() world {
+	long := []func() *v1beta1.HelmRelease{shop, api, db, parked, broken}
+	w := world{outWidth: defaultColumns, errWidth: defaultColumns}
+	for i, seed := range long {
+		hr := seed()
+		hr.Name = fmt.Sprintf("payments-front-%d", i)
+		w.objects = append(w.objects, hr)
+	}
+
+	source := ociAPI()
+	source.Name = "payments-frontend"
+	w.objects = append(w.objects, source)
+	return w
+}
+
+// TestNamesAndPhasesAreWholeAt80Columns: what is copied into the next command is complete on a usual terminal, and
+// there is room for the cause.
+func TestNamesAndPhasesAreWholeAt80Columns(t *testing.T) {
+	t.Parallel()
+	w := crowdedWorld()
+	for _, args := range []string{"get releases -A", "get releases", "get sources -A"} {
+		r := w.run(t, strings.Fields(args)...)
+		for line := range strings.Lines(r.stdout) {
+			line = strings.TrimRight(line, "\n")
+			if visible(line) > defaultColumns {
+				t.Errorf("%s: %d columns: %q", args, visible(line), line)
+			}
+
+			// Only the last cell, the message, may be cut.
+			if cut := strings.Index(line, "…"); cut >= 0 && cut < len(line)-len("…") {
+				t.Errorf("%s: a cell before the message is cut: %q", args, line)
+			}
+		}
+	}
+}
+
+func TestColumnsAreLeftOutForTheMessage(t *testing.T) {
+	t.Parallel()
+	w := crowdedWorld()
+	narrow := w.run(t, "get", "releases", "-A").stdout
+	titles := strings.Fields(strings.SplitN(narrow, "\n", 2)[0])
+	if slices.Contains(titles, "AGE") || !slices.Contains(titles, "MESSAGE") {
+		t.Errorf("at %d columns the titles are %q", defaultColumns, titles)
+	}
+
+	for _, columns := range []int{0, 200} {
+		w.outWidth = columns
+		wide := w.run(t, "get", "releases", "-A").stdout
+		titles = strings.Fields(strings.SplitN(wide, "\n", 2)[0])
+		if !slices.Contains(titles, "AGE") || !slices.Contains(titles, "REVISION") {
+			t.Errorf("at %d columns the titles are %q", columns, titles)
+		}
 	}
 }
