@@ -30,11 +30,11 @@ const (
 func newBootstrapCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "bootstrap",
-		Short:   "Have the cluster follow a repository, Fairlead itself included",
+		Short:   "Install Fairlead from a Git repository that the cluster follows",
 		Example: `  fairlead bootstrap git --url https://git.example.com/org/fleet --path clusters/production --image registry.example.com/fairlead:v1`,
 		Args:    unknownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usagef(cmd, "bootstrap from what? git")
+			return usagef(cmd, "expected what to bootstrap from: git")
 		},
 	}
 	cmd.AddCommand(newBootstrapGitCommand(a))
@@ -57,7 +57,7 @@ func newBootstrapGitCommand(a *app) *cobra.Command {
 	f := &bootstrapFlags{}
 	cmd := &cobra.Command{
 		Use:   "git --url URL --path PATH --image IMAGE",
-		Short: "Have the cluster follow a directory of a Git repository",
+		Short: "Install Fairlead from a directory of a Git repository",
 		Long: `Install Fairlead from a Git repository that it then follows. The command commits the manifests of Fairlead, and of a GitRepository and
 a Kustomization that point at the repository, to PATH/fairlead-system, pushes, and installs the same in the cluster; with --wait it
 waits until the cluster has applied that commit. From then on what is pushed to PATH is applied, Fairlead itself included.
@@ -120,7 +120,7 @@ func (f *bootstrapFlags) check(cmd *cobra.Command) error {
 	case f.repository.Branch == "":
 		return usagef(cmd, "--branch is empty")
 	case f.interval <= 0:
-		return usagef(cmd, "--interval %s is no interval", f.interval)
+		return usagef(cmd, "--interval %s: write a time above 0, for example 10m", f.interval)
 	}
 
 	if err := f.readKey(); err != nil {

@@ -67,7 +67,7 @@ Values in Secrets, and what was encrypted or came from Secrets, are masked. For 
 		}
 
 		if len(built.Items) == 0 {
-			fmt.Fprintln(a.err, "there is no object in "+oneLine(files.path))
+			fmt.Fprintln(a.err, "no objects in "+oneLine(files.path))
 			return nil
 		}
 
@@ -269,7 +269,7 @@ func repositoryOf(dir string) (root, path string, err error) {
 	case err != nil:
 		return "", "", err
 	case !info.IsDir():
-		return "", "", fmt.Errorf("%s is no directory", dir)
+		return "", "", fmt.Errorf("%s is not a directory", dir)
 	}
 
 	for root = dir; ; root = filepath.Dir(root) {

@@ -37,9 +37,14 @@ Exits with 0 when nothing failed, with 1 when something did, with 2 on an error.
 	cmd.Flags().BoolVar(&pre, "pre", false, "only what matters before an installation")
 	out := addOutputFlag(cmd, outputJSON, outputYAML)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		checks, err := a.check(cmd.Context(), pre)
+		c, err := a.open()
 		if err != nil {
-			return fmt.Errorf("check %s: %w", a.cluster.describe(), err)
+			return err
+		}
+
+		checks, err := check(cmd.Context(), c, pre)
+		if err != nil {
+			return fmt.Errorf("check %s: %w", c.describe(), err)
 		}
 
 		return a.printChecks(checks, out)
@@ -47,14 +52,10 @@ Exits with 0 when nothing failed, with 1 when something did, with 2 on an error.
 	return cmd
 }
 
-func (a *app) check(ctx context.Context, pre bool) ([]install.Check, error) {
+// check looks at the cluster; pre leaves out what matters after an installation only.
+func check(ctx context.Context, c *connection, pre bool) ([]install.Check, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	c, err := a.open()
-	if err != nil {
-		return nil, err
-	}
-
 	site, err := c.site(ctx)
 	if err != nil {
 		return nil, err

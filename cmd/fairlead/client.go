@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
@@ -25,6 +26,7 @@ import (
 	_ "k8s.io/client-go/plugin/pkg/client/auth" // the ways to log in that a kubeconfig may name
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -174,10 +176,9 @@ func loader(f clusterFlags) clientcmd.ClientConfig {
 // connect reads the kubeconfig and makes the clients; warnings of the API server go to the writer. No discovery is
 // needed: the few kinds of the API are known.
 func connect(f clusterFlags, warnings io.Writer) (*connection, error) {
-	// The library wants a logger and complains on standard error when it has none.
-	log.SetLogger(logr.New(log.NullLogSink{}))
+	silenceLibraries()
 	if _, err := clientcmd.ParseTimeout(f.requestTimeout); err != nil {
-		return nil, fmt.Errorf("--request-timeout %q is no duration; write for example 10s", f.requestTimeout)
+		return nil, fmt.Errorf("--request-timeout %q is not a duration; write for example 10s", f.requestTimeout)
 	}
 
 	source := loader(f)
@@ -230,6 +231,13 @@ func connect(f clusterFlags, warnings io.Writer) (*connection, error) {
 
 	return out, nil
 }
+
+// silenceLibraries keeps libraries from logging on standard error. One complains when it has no logger; others log
+// the errors that they also return.
+var silenceLibraries = sync.OnceFunc(func() {
+	log.SetLogger(logr.New(log.NullLogSink{}))
+	klog.SetLogger(logr.Discard())
+})
 
 // allKinds returns a client of whatever the cluster serves.
 func allKinds(config *rest.Config) (client.Reader, error) {

@@ -12,7 +12,7 @@ var shells = []string{"bash", "zsh", "fish", "powershell"}
 func newCompletionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "completion bash|zsh|fish|powershell",
-		Short: "Print the script that completes commands, kinds and names in a shell",
+		Short: "Print the completion script for a shell",
 		Example: `  source <(fairlead completion bash)
   fairlead completion zsh > "${fpath[1]}/_fairlead"
   fairlead completion fish > ~/.config/fish/completions/fairlead.fish

@@ -158,7 +158,7 @@ Kinds:` + kindTable(eventWords...),
 			return usagef(cmd, "unknown level %q; levels: %s", f.level, strings.Join(logLevels, ", "))
 		}
 		if f.since < 0 {
-			return usagef(cmd, "--since %s is no age", f.since)
+			return usagef(cmd, "--since %s: write a time above 0, for example 1h", f.since)
 		}
 
 		about, err := eventFilter(cmd, args)
@@ -284,11 +284,12 @@ func (a *app) printLogs(ctx context.Context, c *connection, filter logFilter, f 
 // noController says where no pod of the controller was found, and what can be done.
 func noController(c *connection, namespace string) error {
 	if namespace != "" {
-		return fmt.Errorf("there is no controller in namespace %s (%s); leave --controller-namespace out to have it looked up",
-			namespace, c.describe())
+		return fmt.Errorf("no pod of the controller is in namespace %s (%s); "+
+			"without --controller-namespace the command looks for it", namespace, c.describe())
 	}
-	return fmt.Errorf("there is no controller in namespace %s, nor in another one that you may list pods of (%s); "+
-		"name its namespace with --controller-namespace; one outside of the cluster logs where it was started",
+	return fmt.Errorf("no pod of the controller is in namespace %s, nor in another one that you may list pods of (%s); "+
+		"name its namespace with --controller-namespace; "+
+		"a controller outside of the cluster, as with make run, logs where it was started",
 		install.Namespace, c.describe())
 }
 

@@ -134,7 +134,7 @@ func TestForbiddenLogsNameTheRight(t *testing.T) {
 	t.Parallel()
 	err := apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "", errors.New("no"))
 	request := &view.RequestError{Verb: "list", Resource: "pods", Namespace: "fairlead-system", Err: err}
-	want := "list pods in namespace fairlead-system: forbidden: you may not list pods in namespace fairlead-system " +
+	want := "forbidden: you may not list pods in namespace fairlead-system " +
 		"(kubectl auth can-i list pods -n fairlead-system)"
 	if got := explain(request, nil); got != want {
 		t.Errorf("got %q", got)

@@ -31,7 +31,7 @@ const fromInput = "-"
 func newCreateCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create",
-		Short: "Create releases, Kustomizations, sources and their Secrets, or print their manifests",
+		Short: "Create releases, Kustomizations, sources and their Secrets",
 		Long: `Create an object in the cluster, or with --export print its manifest, for a file in Git, and
 create nothing. Fields that are not given are left out, so that their defaults hold. An object that exists
 already is not changed.`,
@@ -39,7 +39,7 @@ already is not changed.`,
   fairlead create release shop --source helmrepository/charts --chart shop --version 1.x --export`,
 		Args: unknownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usagef(cmd, "create what? source, release, kustomization or secret")
+			return usagef(cmd, "expected what to create: source, release, kustomization or secret")
 		},
 	}
 	cmd.AddCommand(
@@ -80,7 +80,7 @@ func oneName(cmd *cobra.Command, args []string) error {
 		return usagef(cmd, "expected one NAME, got %s", plural(len(args), "argument"))
 	}
 	if wrong := validation.IsDNS1123Subdomain(args[0]); len(wrong) > 0 {
-		return usagef(cmd, "the name %q is not allowed: %s", args[0], wrong[0])
+		return usagef(cmd, "%q is not a valid name: lower case letters, digits, - and . only", args[0])
 	}
 	return nil
 }
@@ -185,7 +185,7 @@ func checkURL(address string, schemes ...string) error {
 		return errors.New("it has credentials in it, which would be in the manifest; put them into a Secret, " +
 			"see \"fairlead create secret --help\"")
 	case u.Host == "":
-		return fmt.Errorf("it is no address; write for example %s://charts.example.com", schemes[0])
+		return fmt.Errorf("it is not a URL; write for example %s://charts.example.com", schemes[0])
 	}
 
 	for _, scheme := range schemes {

@@ -24,7 +24,7 @@ text: encrypt it before it gets into Git.`,
   fairlead create secret git fleet-key --private-key-file id_ed25519 --known-hosts-file known_hosts --export`,
 		Args: unknownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usagef(cmd, "create which Secret? git, helm, registry, bucket, proxy or tls")
+			return usagef(cmd, "expected the kind of Secret: git, helm, registry, bucket, proxy or tls")
 		},
 	}
 	cmd.AddCommand(
@@ -284,7 +284,7 @@ func newCreateRegistrySecretCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "registry NAME",
 		Aliases: []string{"oci"},
-		Short:   "Create the Secret of a registry, of type kubernetes.io/dockerconfigjson",
+		Short:   "Create the Secret of a registry",
 		Example: `  fairlead create secret registry pull --server ghcr.io --username me --password-file password.txt
   fairlead create secret registry pull --server ghcr.io --username reader --password-file - --export < token.txt`,
 	}

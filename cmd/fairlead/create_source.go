@@ -19,7 +19,7 @@ func newCreateSourceCommand(a *app) *cobra.Command {
   fairlead create source helm charts --url oci://registry.example.com/charts --export`,
 		Args: unknownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usagef(cmd, "create which source? git, helm, oci or bucket")
+			return usagef(cmd, "expected the kind of source: git, helm, oci or bucket")
 		},
 	}
 	cmd.AddCommand(
@@ -49,7 +49,7 @@ func (f *sourceFlags) addCommon(cmd *cobra.Command) {
 
 func (f *sourceFlags) check(cmd *cobra.Command) error {
 	if f.interval < 0 {
-		return usagef(cmd, "--interval %s is no interval", f.interval)
+		return usagef(cmd, "--interval %s: write a time above 0, for example 10m", f.interval)
 	}
 	return nil
 }

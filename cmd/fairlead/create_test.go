@@ -66,25 +66,25 @@ func TestCreateExports(t *testing.T) {
 func TestCreateRefuses(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ args, want string }{
-		"nothing":             {"", "create what? source, release, kustomization or secret"},
+		"nothing":             {"", "expected what to create: source, release, kustomization or secret"},
 		"an unknown thing":    {"relase", `unknown command "relase"; did you mean release?`},
-		"no source":           {"source", "create which source? git, helm, oci or bucket"},
-		"no Secret":           {"secret", "create which Secret?"},
+		"no source":           {"source", "expected the kind of source: git, helm, oci or bucket"},
+		"no Secret":           {"secret", "expected the kind of Secret: git, helm"},
 		"no name":             {"source helm --url https://a.example.com", "expected one NAME, got 0 arguments"},
-		"a bad name":          {"source helm Charts --url https://a.example.com", `the name "Charts" is not allowed`},
+		"a bad name":          {"source helm Charts --url https://a.example.com", `"Charts" is not a valid name`},
 		"no address":          {"source helm charts", "--url is missing"},
 		"another scheme":      {"source oci charts --url https://a.example.com", `the scheme "https"; allowed: oci`},
 		"HTTP for an index":   {"source helm c --url http://a.example.com --insecure", "--insecure is for registries"},
 		"a password":          {"source helm c --url https://me:hunter2@a.example.com", "it has credentials in it"},
 		"a malformed address": {"source helm c --url https://a:hunter2:b", "it is malformed"},
-		"a path":              {"source helm c --url charts", "it is no address"},
+		"a path":              {"source helm c --url charts", "it is not a URL"},
 		"short SSH":           {"source git f --url git@github.com:org/fleet.git", "use ssh://git@github.com"},
 		"a git password":      {"source git f --url https://me:hunter2@a.example.com/f", "has credentials in it"},
 		"SSH without a key":   {"source git f --url ssh://git@a.example.com/f", "--secret has to name the Secret"},
 		"two references":      {"source git f --url https://a.example.com/f --tag a --branch b", "none of the others"},
 		"no bucket":           {"source bucket b --endpoint a", "--bucket-name is missing"},
 		"an endpoint":         {"source bucket b --bucket-name b --endpoint https://a", "--endpoint has to be a host"},
-		"a negative interval": {"source bucket b --bucket-name b --endpoint a --interval -1m", "is no interval"},
+		"a negative interval": {"source bucket b --bucket-name b --endpoint a --interval -1m", "write a time above 0"},
 		"no source of it":     {"release shop --chart shop", "--source is missing"},
 		"no kind of source":   {"release shop --source release/shop", "write KIND/NAME of a source"},
 		"a bare source":       {"release shop --source charts", "write KIND/NAME of a source"},
@@ -178,6 +178,20 @@ func TestCreateIsStrict(t *testing.T) {
 	}
 	if r.code != exitError || !strings.Contains(r.stderr, "may not create buckets.fairlead.dev in namespace web") {
 		t.Errorf("%+v", r)
+	}
+}
+
+func TestCreateNamesAMissingNamespace(t *testing.T) {
+	t.Parallel()
+	w := world{funcs: interceptor.Funcs{
+		Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error {
+			return apierrors.NewNotFound(corev1.Resource("namespaces"), "web")
+		},
+	}}
+	r := w.run(t, "create", "source", "bucket", "b", "--bucket-name", "b", "--endpoint", "s3.example.com")
+	const want = "fairlead: create buckets b in namespace web: namespace web does not exist\n"
+	if r.code != exitError || r.stderr != want {
+		t.Errorf("%+v, want %q", r, want)
 	}
 }
 

@@ -23,20 +23,22 @@ func newDiffCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff KIND NAME",
 		Short: "Show how a release or a Kustomization differs from the cluster",
-		Long: `Show how a release, or the cluster from a Kustomization, differs, object by object and field by field. Nothing is changed.
+		Long: `Show how the cluster differs from a release or a Kustomization, object by object and field by field.
+Nothing is changed.
 
-Of a release it compares, without a flag, the cluster with the manifest of the revision that is deployed: what was changed, by which manager and
-since when, and what the release wants. --revision compares two revisions in storage. --pending asks upstream for the chart that the
-release wants now, also while it is suspended, renders it with the values that are wanted, and compares that with what is deployed.
+Of a release it compares the cluster with the manifest of the deployed revision: what was changed, by which manager
+and since when, and what the release wants. --revision compares two revisions in storage. --pending fetches the chart
+that the release wants now, also while it is suspended, renders it with the wanted values, and compares that with what
+is deployed.
 
-Of a Kustomization it compares the cluster with what the local directory of --path would make of it in place of spec.path: what would
-be created, changed and deleted, tried by the API server, so that a pull request can show what it would change, and
-which objects change hands with other Kustomizations of the source, which are built from the files around --path. --file
-takes the Kustomization from a file. Why objects would be refused is an error.
+Of a Kustomization it shows what the local directory of --path would create, change and delete in place of spec.path,
+by a dry run on the API server: run it in a pull request to see what a merge would change. It also shows which objects
+other Kustomizations of the source would take over; it builds these from the files around --path. --file takes the
+Kustomization from a file. An object that the API server would refuse is an error.
 
-Values in Secrets are masked, and so is what was encrypted or came from Secrets. The cluster is asked with your own rights: to compare it with a manifest takes get and patch, the
-latter for trials only, and reading the Helm records takes get and list of Secrets. --pending reads the source, its Secret and what
-spec.valuesFrom names, too, and asks upstream from where it runs.
+Values in Secrets are masked, and so is what was encrypted or came from Secrets. The command uses your own rights:
+comparing takes get and patch (for dry runs only), reading the Helm records takes get and list of Secrets. --pending
+also reads the source, its Secret and what spec.valuesFrom names, and connects to upstream from this machine.
 
 Exits with 0 when there is no difference, with 1 when there is one, with 2 on an error.`,
 		Example: `  fairlead diff release shop -n web
@@ -121,7 +123,7 @@ func revisionRange(cmd *cobra.Command, text string) (from, to int, err error) {
 	from, errFrom := strconv.Atoi(first)
 	to, errTo := strconv.Atoi(second)
 	if !is || errFrom != nil || errTo != nil || from < 1 || to < 1 {
-		return 0, 0, usagef(cmd, "--revision %q is no range; write for example 41..42", text)
+		return 0, 0, usagef(cmd, "--revision %q is not a range; write for example 41..42", text)
 	}
 
 	return from, to, nil

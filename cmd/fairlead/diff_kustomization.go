@@ -73,7 +73,7 @@ func (a *app) preview(
 
 	previewed, err := a.cluster.preview(ctx, set, a.foresight(ks, objects, files))
 	if apierrors.IsForbidden(err) {
-		return previewed, fmt.Errorf("%w; to compare takes get of the objects, and patch for trials", err)
+		return previewed, fmt.Errorf("%w; to compare takes get of the objects, and patch for dry runs", err)
 	}
 
 	return previewed, err

@@ -30,7 +30,12 @@ const (
 
 // usagef is an error about the command line; it names the command whose help explains it.
 func usagef(cmd *cobra.Command, format string, args ...any) error {
-	return fmt.Errorf(format+"; see %q", append(args, cmd.CommandPath()+" --help")...)
+	see := "; see %q"
+	if strings.HasSuffix(format, "?") {
+		see = " See %q"
+	}
+
+	return fmt.Errorf(format+see, append(args, cmd.CommandPath()+" --help")...)
 }
 
 // explain says in one line what failed and, where something can be done about it, what. The cluster is nil before there
@@ -38,7 +43,7 @@ func usagef(cmd *cobra.Command, format string, args ...any) error {
 func explain(err error, c *connection) string {
 	var request *view.RequestError
 	if !errors.As(err, &request) {
-		return oneLine(err.Error())
+		return explainOther(err, c)
 	}
 
 	asked := request.Request()
@@ -48,14 +53,41 @@ func explain(err error, c *connection) string {
 	case isNotInstalled(cause):
 		return fmt.Sprintf("%s: Fairlead is not installed in this cluster (%s): the API %s is missing", asked, c.describe(), v1beta1.GroupVersion)
 	case apierrors.IsForbidden(cause):
-		return asked + ": " + forbidden(request)
+		return namedObject(request) + forbidden(request)
 	case apierrors.IsUnauthorized(cause):
-		return fmt.Sprintf("%s: the API server does not accept your credentials (%s); log in again", asked, c.describe())
+		return asked + ": " + c.unauthorized()
 	case isUnreachable(cause):
-		return fmt.Sprintf("%s: cannot reach the API server %s (%s): %s", asked, c.host(), c.describe(), networkCause(cause))
+		return asked + ": " + c.unreachable(cause)
+	case lacksNamespace(cause):
+		return fmt.Sprintf("%s: namespace %s does not exist", asked, request.Namespace)
 	}
 
 	return asked + ": " + oneLine(request.Err.Error())
+}
+
+// explainOther explains an error of a library that made requests of its own. It may be about another server than the
+// API server.
+func explainOther(err error, c *connection) string {
+	var urlError *url.Error
+	switch {
+	case c == nil:
+	case apierrors.IsUnauthorized(err):
+		return c.unauthorized()
+	case errors.As(err, &urlError) && c.host() != "" && strings.HasPrefix(urlError.URL, c.host()) && isUnreachable(err):
+		return c.unreachable(err)
+	}
+
+	return oneLine(err.Error())
+}
+
+// unauthorized says that the API server does not accept the credentials.
+func (c *connection) unauthorized() string {
+	return fmt.Sprintf("the API server does not accept your credentials (%s); log in again", c.describe())
+}
+
+// unreachable says why the API server cannot be reached.
+func (c *connection) unreachable(err error) string {
+	return fmt.Sprintf("cannot reach the API server %s (%s): %s", c.host(), c.describe(), networkCause(err))
 }
 
 // isNotInstalled tells the missing API apart from a missing object: where there is no resource the server's answer is no
@@ -63,6 +95,33 @@ func explain(err error, c *connection) string {
 func isNotInstalled(err error) bool {
 	return meta.IsNoMatchError(err) ||
 		apierrors.IsNotFound(err) && apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
+}
+
+// lacksNamespace reports whether the answer to a creation is that there is no such namespace.
+func lacksNamespace(err error) bool {
+	var status apierrors.APIStatus
+	if !apierrors.IsNotFound(err) || !errors.As(err, &status) {
+		return false
+	}
+
+	details := status.Status().Details
+	return details != nil && details.Kind == "namespaces"
+}
+
+// namedObject names the object that a request is about, before what is said of it; empty without a name.
+func namedObject(r *view.RequestError) string {
+	if r.Name == "" {
+		return ""
+	}
+
+	word := r.Resource
+	for _, k := range kinds {
+		if k.resource() == r.Resource {
+			word = k.word
+		}
+	}
+
+	return word + " " + r.Name + ": "
 }
 
 var userPattern = regexp.MustCompile(`User "([^"]+)"`)

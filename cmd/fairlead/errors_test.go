@@ -158,7 +158,7 @@ func TestConnection(t *testing.T) {
 		{"no kubeconfig", []string{"get", "releases", "--kubeconfig", "/nonexistent/config"}, exitError,
 			"fairlead: --kubeconfig names /nonexistent/config, which does not exist\n"},
 		{"no duration", []string{"get", "releases", "--request-timeout", "soon", "--kubeconfig", config}, exitError,
-			"fairlead: --request-timeout \"soon\" is no duration; write for example 10s\n"},
+			"fairlead: --request-timeout \"soon\" is not a duration; write for example 10s\n"},
 	}
 	for _, tt := range tests {
 		r := connected(t, tt.args...)

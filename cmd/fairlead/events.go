@@ -18,9 +18,9 @@ func newEventsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "events [KIND [NAME]]",
 		Short: "List what the controller has reported about objects, newest last",
-		Long: `List the events of the objects of Fairlead: what the controller has done and what failed, newest last. With KIND only those of that kind, with NAME only those of one object. The API server keeps
-events for one hour unless it is configured otherwise. Events of the objects that a release has made are shown
-by "kubectl events".
+		Long: `List the events of the objects of Fairlead: what the controller has done and what failed, newest last.
+With KIND only those of that kind, with NAME only those of one object. The API server keeps events for one hour unless it is configured otherwise.
+"kubectl events" lists the events of the objects that a release has made.
 
 --watch prints further events as they happen, until it is interrupted.
 

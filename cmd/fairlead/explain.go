@@ -21,7 +21,7 @@ const maxCrashLogs = 3
 func newExplainCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain KIND NAME",
-		Short: "Say why an object is not healthy, what introduced it and what happens next",
+		Short: "Say why an object is not healthy, and what happens next",
 		Long: `Say why a release is not healthy: which objects, with the exit codes and the last lines of containers that crash; what
 changed since the revision that was verified last; whether its objects were changed; and what happens next. The cluster
 is read with your own rights; what they do not allow is named. Values are never shown, only the names of those that changed.

@@ -104,7 +104,7 @@ func (f *follower) follow(ctx context.Context, begin func(context.Context) (view
 			return state, stopped(ctx)
 		case errors.Is(err, errGone):
 			f.progress.clear()
-			return view.Settlement{Done: true, Phase: view.Missing, Message: "it was deleted meanwhile"}, nil
+			return view.Settlement{Done: true, Phase: view.Missing, Message: "it was deleted in the meantime"}, nil
 		case err != nil:
 			f.progress.clear()
 			return state, err
@@ -263,7 +263,7 @@ func (a *app) conclude(k kind, key types.NamespacedName, s view.Settlement, time
 	case s.Done:
 		a.say("%s is %s", name, state)
 	case !s.Started:
-		a.say("%s was not taken up by the controller within %s; is the controller running?", name, timeout)
+		a.say("%s: the controller has not answered the request within %s; to see whether it runs: fairlead check", name, timeout)
 	default:
 		a.say("%s is not ready after %s; it is %s", name, timeout, state)
 	}

@@ -93,7 +93,7 @@ func (f *freezeFlags) read(cmd *cobra.Command, args []string, now time.Time) (*v
 	case forSet && until != nil:
 		return nil, usagef(cmd, "--until and --for exclude each other")
 	case forSet && f.lasts <= 0:
-		return nil, usagef(cmd, "--for %s is no time", f.lasts)
+		return nil, usagef(cmd, "--for %s: write a time above 0, for example 4h", f.lasts)
 	case forSet:
 		end := metav1.NewTime(begin.Add(f.lasts).Truncate(time.Second))
 		until = &end
@@ -135,7 +135,7 @@ func freezeName(cmd *cobra.Command, args []string) (string, error) {
 		name = parts[1]
 	}
 	if wrong := validation.IsDNS1123Subdomain(name); len(wrong) > 0 {
-		return "", usagef(cmd, "%q is no name of an object: lower case letters, digits, - and . only", name)
+		return "", usagef(cmd, "%q is not a valid name: lower case letters, digits, - and . only", name)
 	}
 
 	return name, nil
@@ -148,7 +148,7 @@ func timeFlag(cmd *cobra.Command, flag, text string) (*metav1.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return nil, usagef(cmd, "--%s %q is no time; write for example 2026-11-30T06:00:00Z", flag, text)
+		return nil, usagef(cmd, "--%s %q is not a time; write for example 2026-11-30T06:00:00Z", flag, text)
 	}
 	at := metav1.NewTime(t.UTC())
 	return &at, nil

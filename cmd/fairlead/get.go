@@ -121,7 +121,7 @@ func phaseWords() []string {
 func (f *getFlags) query(cmd *cobra.Command, args []string) (query, error) {
 	args = splitKindAndName(args)
 	if len(args) == 0 {
-		return query{}, usagef(cmd, "get what? releases, kustomizations or sources")
+		return query{}, usagef(cmd, "expected KIND, for example releases, kustomizations or sources")
 	}
 
 	q := query{names: args[1:], all: f.all, selector: labels.Everything()}

@@ -88,3 +88,66 @@ func TestNoArgumentsShowsTheHelp(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// tooWide are the lines of a help text that do not fit. Command lines stay whole, so that they can be copied, as does
+// a single word.
+func tooWide(text string, width int) (out []string) {
+	section := ""
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		if strings.HasSuffix(line, ":") && !strings.HasPrefix(line, " ") {
+			section = line
+		}
+
+		copied := section == "Usage:" || section == "Examples:"
+		if visible(line) > width && !copied && strings.Contains(strings.TrimSpace(line), " ") {
+			out = append(out, line)
+		}
+	}
+
+	return out
+}
+
+func TestHelpFitsTheTerminal(t *testing.T) {
+	t.Parallel()
+	for _, cmd := range commands(newRootCommand(&app{})) {
+		args := append(strings.Fields(cmd.CommandPath())[1:], "--help")
+		for _, width := range []int{defaultColumns, 120} {
+			r := world{outWidth: width}.run(t, args...)
+			if r.code != exitOK || r.stdout == "" {
+				t.Fatalf("%s: %+v", cmd.CommandPath(), r)
+			}
+
+			for _, line := range tooWide(r.stdout, width) {
+				t.Errorf("%s: wider than %d columns: %q", cmd.CommandPath(), width, line)
+			}
+		}
+	}
+}
+
+func TestWideHelpIsFound(t *testing.T) {
+	t.Parallel()
+	const text = "Four words are here.\n\nUsage:\n  fairlead get KIND NAME\n\n" +
+		"Flags:\n  -h   help for get\n       system:masters,kubeadm:admins\n"
+	got := tooWide(text, 15)
+	want := []string{"Four words are here.", "  -h   help for get"}
+	if strings.Join(got, "|") != strings.Join(want, "|") {
+		t.Errorf("found %q, want %q", got, want)
+	}
+}
+
+func TestEveryCommandHasAGroup(t *testing.T) {
+	t.Parallel()
+	root := newRootCommand(&app{})
+	for _, cmd := range root.Commands() {
+		if cmd.GroupID == "" && cmd.Name() != "help" {
+			t.Errorf("%s is in no group of the help", cmd.CommandPath())
+		}
+	}
+
+	for _, group := range root.Groups() {
+		if !strings.HasSuffix(group.Title, ":") {
+			t.Errorf("group %s: title %q", group.ID, group.Title)
+		}
+	}
+}

@@ -13,7 +13,7 @@ import (
 func newHistoryCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "history release NAME",
-		Short: "List the revisions of a release, or the promotions of a pipeline, newest first",
+		Short: "List the revisions of a release or the promotions of a pipeline",
 		Long: `List the revisions of a release, newest first. Of a pipeline it lists what its stages got: when, which
 chart, why, how it ended, and how long that took.`,
 		Example: `  fairlead history release shop -n web

@@ -38,7 +38,8 @@ func (f *installFlags) add(cmd *cobra.Command) {
 
 func (f *installFlags) check(cmd *cobra.Command) error {
 	if f.image == "" {
-		return usagef(cmd, "--image is missing: where the image of the controller is, for example registry.example.com/fairlead:v1; make image builds it")
+		return usagef(cmd, "--image is missing: the image of the controller, "+
+			"for example registry.example.com/fairlead:v1 (make image builds one)")
 	}
 	if err := f.waitFlags.check(cmd); err != nil {
 		return err

@@ -53,7 +53,7 @@ func (t *installTenancy) complete(f *pflag.FlagSet) error {
 
 	for _, name := range slices.Concat(t.adminGroups, t.adminUsers) {
 		if name == "" || strings.ContainsAny(name, "'\"\\ \t\n") {
-			return fmt.Errorf("%q is no name of a group or a user", name)
+			return fmt.Errorf("%q is not the name of a group or a user", name)
 		}
 	}
 

@@ -54,7 +54,7 @@ func (f *leaderFlags) complete(podNamespace string) error {
 		f.namespace = podNamespace
 	}
 	if f.namespace == "" {
-		return errors.New("--leader-elect: this is no pod, so name the namespace of the lease with --leader-elect-namespace")
+		return errors.New("--leader-elect: this process does not run in a pod; name the namespace of the lease with --leader-elect-namespace")
 	}
 
 	return nil

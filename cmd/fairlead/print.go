@@ -35,8 +35,10 @@ func digestText(c *v1beta1.ChartRevision) string {
 	return v1beta1.ShortDigest(c.Digest)
 }
 
-// revisionText shortens the hash at the end of an artifact's revision: main@sha1:4f3c….
+// revisionText shortens the hash at the end of an artifact's revision: main@sha1:4f3c…. A digest without a tag loses
+// its @.
 func revisionText(revision string) string {
+	revision = strings.TrimPrefix(revision, "@")
 	colon := strings.LastIndexByte(revision, ':')
 	if colon < 0 || len(revision)-colon < 40 {
 		return revision
@@ -61,6 +63,8 @@ var (
 	failedLead = regexp.MustCompile(`^(install|upgrade|rollback|test|uninstall)( of \S+)?( to \S+ \S+)? failed: `)
 	// notAppliedLead is how the message of a Kustomization begins that could not apply a revision.
 	notAppliedLead = regexp.MustCompile(`^\S+ is not applied: `)
+	// rangeLead is how the message begins that no version of a chart is in a range.
+	rangeLead = regexp.MustCompile(`^chart \S+ "[^"]*" of \S+ \S+: `)
 )
 
 // shortHashes shortens the hashes in a sentence.
@@ -75,7 +79,7 @@ func (a *app) brief(message, namespace, name string, out *output) string {
 
 	message = oneLine(message)
 	message = strings.TrimPrefix(message, namespace+"/"+name+" ")
-	for _, lead := range []*regexp.Regexp{failedLead, notAppliedLead} {
+	for _, lead := range []*regexp.Regexp{failedLead, notAppliedLead, rangeLead} {
 		if rest := lead.ReplaceAllString(message, ""); rest != "" {
 			message = rest
 		}

@@ -65,7 +65,7 @@ Gates: ` + strings.Join(promotion.Bypassable(), ", ") + ", checks/NAME",
 
 		for _, gate := range f.bypass {
 			if !promotion.CanBypass(gate) {
-				return usagef(cmd, "--bypass %q is no gate that can be bypassed; gates: %s", gate,
+				return usagef(cmd, "--bypass %q is not a gate that can be bypassed; gates: %s", gate,
 					strings.Join(promotion.Bypassable(), ", "))
 			}
 		}
@@ -240,7 +240,7 @@ func (a *app) awaitPromotion(ctx context.Context, c *connection, q *v1beta1.Prom
 	err := f.follow(ctx, 0, func(objects []client.Object) error {
 		if len(objects) == 0 {
 			if seen {
-				return fmt.Errorf("promotion %s/%s was deleted meanwhile", q.Namespace, q.Name)
+				return fmt.Errorf("promotion %s/%s was deleted in the meantime", q.Namespace, q.Name)
 			}
 			return nil
 		}

@@ -116,3 +116,27 @@ func TestPromoteWrites(t *testing.T) {
 		}
 	}
 }
+
+// TestTheListSaysWhyAPromotionFailed: the reason that a user gave is of no help there.
+func TestTheListSaysWhyAPromotionFailed(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct{ phase, message, want string }{
+		"failed": {
+			v1beta1.PromotionFailed, "stage prod, 9.9.9 is not promoted: the pipeline has no candidate 9.9.9",
+			"the pipeline has no candidate 9.9.9",
+		},
+		"waiting":  {v1beta1.PromotionWaiting, "1.4.3: soak: 2h left", "1.4.3: soak: 2h left"},
+		"verified": {v1beta1.PromotionVerified, "stage prod, 1.4.3: verified", "INC-1234"},
+		"no cause": {v1beta1.PromotionFailed, "", "INC-1234"},
+	}
+	for name, tt := range tests {
+		p := &v1beta1.Promotion{Spec: v1beta1.PromotionSpec{Reason: "INC-1234"}, Status: v1beta1.PromotionStatus{Phase: tt.phase}}
+		if tt.message != "" {
+			p.Status.Conditions = []metav1.Condition{{Type: v1beta1.ReadyCondition, Message: tt.message}}
+		}
+
+		if got := promotionReason(p); got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}

@@ -349,7 +349,7 @@ func (a *app) promotionRows(objects []client.Object) []listRow {
 		rows = append(rows, listRow{key: p.Namespace + "/" + p.Name, value: newPromotionRow(p), object: nameOf(v1beta1.PromotionKind, p.Name), cells: []string{
 			p.Namespace, p.Name, p.Spec.Stage, p.Spec.Version, p.Spec.Cause, p.Status.Phase,
 			a.age(&p.CreationTimestamp),
-			digestsOf(p.Spec.Digest, p.Spec.ValuesDigest), p.Spec.Reason,
+			digestsOf(p.Spec.Digest, p.Spec.ValuesDigest), promotionReason(p),
 		}})
 	}
 	return rows

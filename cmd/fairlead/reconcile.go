@@ -15,11 +15,12 @@ import (
 func newReconcileCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reconcile KIND NAME",
-		Short: "Ask the controller to look at an object at once",
-		Long: `Ask the controller to look at an object at once. For a release this also repeats an attempt that failed, without
-waiting for its back-off. A release that is stalled stays so: --reset forgets its failures, so that it is tried again, and
---force installs or upgrades it once, whether or not anything has changed or can succeed. For a Kustomization, --force
-makes one attempt that deletes and creates objects with a changed field that cannot be changed, as spec.force does.
+		Short: "Ask the controller to reconcile an object now",
+		Long: `Ask the controller to reconcile an object now. An attempt that failed is retried without waiting for its back-off.
+
+A release that is Stalled stays Stalled: --reset makes the controller forget its failures and retry, and --force
+makes it install or upgrade the release once, even when nothing changed. For a Kustomization, --force makes one
+attempt that recreates the objects whose change touches an immutable field, as spec.force does.
 
 With --wait it exits with 0 when the object became Ready, and with 1 when it failed, stalled or was not ready in time.
 
@@ -35,8 +36,8 @@ Kinds:` + kindTable(reconciledWords...),
 	w := addWaitFlags(cmd, "follow the object until it is Ready, failed or stalled")
 	withSource := cmd.Flags().Bool("with-source", false, "reconcile the source of a release or chart first, and wait for it")
 	force := cmd.Flags().Bool("force", false,
-		"releases and Kustomizations only: install or upgrade once, even when nothing changed; replace objects once")
-	reset := cmd.Flags().Bool("reset", false, "releases only: forget failures, so that a stalled release is tried again")
+		"releases and Kustomizations only: install or upgrade once, even when nothing changed; recreate objects once")
+	reset := cmd.Flags().Bool("reset", false, "releases only: forget the failures and retry, also when the release is Stalled")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		k, name, err := kindAndName(cmd, args, reconciledWords...)
 		if err != nil {
@@ -129,7 +130,7 @@ func (a *app) reconcileSources(ctx context.Context, c *connection, k kind, objec
 
 	source, known := kindByName(ref.Kind)
 	if !known {
-		return fmt.Errorf("%s %s/%s refers to a %s, which is no kind of source", k.word, object.GetNamespace(), object.GetName(), ref.Kind)
+		return fmt.Errorf("%s %s/%s refers to a %s, which is not a kind of source", k.word, object.GetNamespace(), object.GetName(), ref.Kind)
 	}
 
 	key := types.NamespacedName{Namespace: ref.Namespace, Name: ref.Name}

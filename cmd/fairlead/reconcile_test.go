@@ -145,7 +145,7 @@ func TestReconcileNoticesDeletion(t *testing.T) {
 		},
 	}}
 	r := w.run(t, "reconcile", "release", "shop", "--wait")
-	if r.code != exitNotReady || r.stdout != "release web/shop is Missing: it was deleted meanwhile\n" {
+	if r.code != exitNotReady || r.stdout != "release web/shop is Missing: it was deleted in the meantime\n" {
 		t.Errorf("%+v", r)
 	}
 }
@@ -180,7 +180,7 @@ func TestReconcileChangesNothingWithoutTheRightToWatch(t *testing.T) {
 		},
 	}}
 	r := w.run(t, "reconcile", "release", "shop", "--wait")
-	want := "fairlead: watch helmreleases shop in namespace web: forbidden: user alice may not watch helmreleases.fairlead.dev " +
+	want := "fairlead: release shop: forbidden: user alice may not watch helmreleases.fairlead.dev " +
 		"in namespace web (kubectl auth can-i watch helmreleases.fairlead.dev -n web); only --wait, --watch and " +
 		"--with-source need that right\n"
 	if r.code != exitError || r.stderr != want || r.stdout != "" {

@@ -32,11 +32,11 @@ func newRollbackCommand(a *app) *cobra.Command {
 		Long: `Go back to a former revision of a release and stay there. Without REVISION it is the revision that was verified last,
 else the newest good one that is not what runs now.
 
-The request is the annotation ` + v1beta1.RollbackRequestAnnotation + `; the controller does the work. It ends by itself with the next chart, other
-values or other post renderers, so that a correction is rolled out as ever; --undo ends it at once. While it holds, the
-release is not Ready, because what runs is not what its spec asks for.
+The request is the annotation ` + v1beta1.RollbackRequestAnnotation + `; the controller does the work. The rollback ends when the chart,
+the values or the post renderers change, so a correction is rolled out as usual; --undo ends it now. Until then the
+release is Held and not Ready, because what runs is not what its spec asks for.
 
-The command returns when the request is made. With --wait it exits with 0 when the revision runs, with 1 when that failed or
+The command returns when the request is made. With --wait it exits with 0 when the revision runs, with 1 when the rollback failed or
 took too long, with 2 on an error.`,
 		Example: `  fairlead rollback release shop -n web --reason "checkout is slow since 1.9.1"
   fairlead rollback hr shop 41 -n web --reason INC-1234 --wait
@@ -46,7 +46,7 @@ took too long, with 2 on an error.`,
 	a.addClusterFlags(cmd)
 	cmd.Flags().StringVar(&f.reason, "reason", "", "why, for those who look at the release later; required")
 	cmd.Flags().BoolVar(&f.undo, "undo", false,
-		"take the request back, so that the controller deploys what the spec asks for")
+		"remove the request: the controller deploys what the spec asks for")
 	f.add(cmd, "follow the release until the revision runs, or that failed")
 	a.addFormerNoWait(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -80,7 +80,7 @@ func (f *rollbackFlags) revision(cmd *cobra.Command, rest []string) (int, error)
 	case len(rest) > 1:
 		return 0, usagef(cmd, "expected one REVISION, got %d", len(rest))
 	case f.undo && (len(rest) > 0 || f.reason != ""):
-		return 0, usagef(cmd, "--undo takes the request back and needs neither a revision nor a reason")
+		return 0, usagef(cmd, "--undo removes the rollback request; leave the revision and --reason out")
 	case f.undo:
 		return 0, nil
 	case f.reason == "":
@@ -93,7 +93,7 @@ func (f *rollbackFlags) revision(cmd *cobra.Command, rest []string) (int, error)
 
 	revision, err := strconv.Atoi(rest[0])
 	if err != nil || revision < 1 {
-		return 0, usagef(cmd, "revision %q is no number above 0", rest[0])
+		return 0, usagef(cmd, "revision %q is not a number above 0", rest[0])
 	}
 
 	return revision, nil
@@ -113,7 +113,7 @@ func (a *app) rollback(ctx context.Context, k kind, name string, revision int, f
 
 	hr, ok := object.(*v1beta1.HelmRelease)
 	if !ok {
-		return fmt.Errorf("%s is no release", k.describe(key))
+		return fmt.Errorf("%s is not a release", k.describe(key))
 	}
 
 	target, err := view.RollbackTarget(hr, revision)
@@ -133,7 +133,7 @@ func (a *app) rollback(ctx context.Context, k kind, name string, revision int, f
 		}
 
 		a.say("%s: rollback to %s requested", k.describe(key), what)
-		a.say("%s", endsByItself(key))
+		a.say("%s", rollbackEnds(key))
 		a.note("To follow it: fairlead wait release %s -n %s --for phase=held", key.Name, key.Namespace)
 		return nil
 	}
@@ -145,7 +145,7 @@ func (a *app) rollback(ctx context.Context, k kind, name string, revision int, f
 
 	if state.Done && state.Reason == v1beta1.RolledBackReason {
 		a.say("%s is at %s, as asked for: %s", k.describe(key), what, f.reason)
-		a.say("%s", endsByItself(key))
+		a.say("%s", rollbackEnds(key))
 		return nil
 	}
 
@@ -176,7 +176,7 @@ func (a *app) undoRollback(ctx context.Context, k kind, name string, f *rollback
 	}
 
 	if object.GetAnnotations()[v1beta1.RollbackRequestAnnotation] == "" {
-		a.say("%s has no request to stay at a former revision; nothing was changed", k.describe(key))
+		a.say("%s has no rollback request; nothing was changed", k.describe(key))
 		return nil
 	}
 
@@ -187,10 +187,10 @@ func (a *app) undoRollback(ctx context.Context, k kind, name string, f *rollback
 
 		next := "the controller deploys what its spec asks for"
 		if view.IsSuspended(object) {
-			next = "it is suspended, so that nothing happens until it is resumed"
+			next = "the release is suspended: nothing happens until you resume it"
 		}
 
-		a.say("%s: the request is taken back; %s", k.describe(key), next)
+		a.say("%s: rollback request removed; %s", k.describe(key), next)
 		return nil
 	}
 
@@ -222,7 +222,8 @@ func rollbackPatch(token string, request any) map[string]any {
 	}}}
 }
 
-func endsByItself(key types.NamespacedName) string {
-	return fmt.Sprintf("It ends by itself with the next chart, values or post renderers; to end it now: fairlead rollback release %s -n %s --undo",
+func rollbackEnds(key types.NamespacedName) string {
+	return fmt.Sprintf("The rollback ends when the chart, the values or the post renderers change. "+
+		"To end it now: fairlead rollback release %s -n %s --undo",
 		key.Name, key.Namespace)
 }

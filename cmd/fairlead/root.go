@@ -94,21 +94,29 @@ Exit codes:
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%s", err) })
 	root.SetHelpCommand(newHelpCommand())
-	root.AddCommand(
-		newGetCommand(a), newStatusCommand(a), newTreeCommand(a), newTraceCommand(a), newExplainCommand(a),
-		newEventsCommand(a), newLogsCommand(a),
-		newDiffCommand(a), newBuildCommand(a),
-		newRenderCommand(a), newValuesCommand(a),
-		newHistoryCommand(a),
-		newReconcileCommand(a), newWaitCommand(a), newRollbackCommand(a), newSuspendCommand(a), newResumeCommand(a),
-		newCreateCommand(a),
-		newInstallCommand(a), newUninstallCommand(a), newCheckCommand(a), newBootstrapCommand(a),
-		newControllerCommand(), newVersionCommand(a), newCompletionCommand(),
-	)
-	root.AddCommand(newStageCommands(a)...)
-	root.AddCommand(newBoardCommand(a), newFreezeCommand(a), newUnfreezeCommand(a),
-		newPromoteCommand(a))
+	root.SetHelpCommandGroupID(groupOther)
+	a.setHelp(root)
+	a.addCommands(root)
 	return root
+}
+
+// addCommands adds every command to the root.
+func (a *app) addCommands(root *cobra.Command) {
+	root.AddGroup(commandGroups...)
+	addGroup(root, groupLook,
+		newGetCommand(a), newStatusCommand(a), newExplainCommand(a), newTreeCommand(a), newTraceCommand(a),
+		newEventsCommand(a), newLogsCommand(a), newHistoryCommand(a), newValuesCommand(a))
+	addGroup(root, groupPreview, newDiffCommand(a), newBuildCommand(a), newRenderCommand(a))
+	addGroup(root, groupAct,
+		newReconcileCommand(a), newWaitCommand(a), newRollbackCommand(a), newSuspendCommand(a), newResumeCommand(a),
+		newCreateCommand(a))
+	addGroup(root, groupPipeline, newStageCommands(a)...)
+	addGroup(root, groupPipeline,
+		newBoardCommand(a), newFreezeCommand(a), newUnfreezeCommand(a), newPromoteCommand(a))
+	addGroup(root, groupSetup,
+		newInstallCommand(a), newBootstrapCommand(a), newCheckCommand(a), newUninstallCommand(a),
+		newControllerCommand())
+	addGroup(root, groupOther, newVersionCommand(a), newCompletionCommand())
 }
 
 // newHelpCommand is cobra's own command, except that it refuses a command that does not exist.

@@ -68,9 +68,9 @@ func (f *selectionFlags) readOf(cmd *cobra.Command, args, only []string) (select
 	case slices.Contains(s.names, ""):
 		return s, usagef(cmd, "a NAME is empty")
 	case len(s.names) > 0 && (chosen || f.everywhere):
-		return s, usagef(cmd, "--all, --selector and -A choose by themselves; leave the names out")
+		return s, usagef(cmd, "--all, --selector and -A cannot be combined with names")
 	case len(s.names) == 0 && !chosen:
-		return s, usagef(cmd, "which %s? Name them, or choose them with --all or --selector", k.plural())
+		return s, usagef(cmd, "name the %s, or choose them with --all or --selector", k.plural())
 	}
 
 	if f.selector == "" {

@@ -265,7 +265,12 @@ func (a *app) attemptLine(t *view.Attempt) string {
 		return "none yet"
 	}
 
-	line := t.Action + " to " + orNone(t.Version)
+	preposition := " to "
+	if t.Action == "install" {
+		preposition = " of "
+	}
+
+	line := t.Action + preposition + orNone(t.Version)
 	if t.Digest != "" {
 		line += " (" + v1beta1.ShortDigest(t.Digest) + ")"
 	}

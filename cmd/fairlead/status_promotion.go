@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 
 	"fairlead.dev/fairlead/api/v1beta1"
@@ -161,4 +162,20 @@ func (a *app) freezeNext(f view.FreezeStatus) string {
 	default:
 		return a.when(f.Until) + ": it ends, and what it holds continues"
 	}
+}
+
+// promotionReason is what a list says of a promotion: why the stage does not get the candidate, else why it was promoted.
+func promotionReason(p *v1beta1.Promotion) string {
+	ready := meta.FindStatusCondition(p.Status.Conditions, v1beta1.ReadyCondition)
+	unfulfilled := p.Status.Phase == v1beta1.PromotionFailed || p.Status.Phase == v1beta1.PromotionWaiting
+	if !unfulfilled || ready == nil {
+		return p.Spec.Reason
+	}
+
+	// The row has the stage and the version, which come first.
+	if _, why, found := strings.Cut(ready.Message, " is not promoted: "); found {
+		return why
+	}
+
+	return ready.Message
 }

@@ -14,9 +14,10 @@ import (
 func newSuspendCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "suspend KIND [NAME...]",
-		Short: "Stop the controller from changing anything for objects",
-		Long: `Stop the controller from changing anything for objects, by setting spec.suspend. What runs stays as
-it is. Something that applies the objects from Git may undo this; then set spec.suspend there.
+		Short: "Suspend the reconciliation of objects",
+		Long: `Suspend the reconciliation of objects by setting spec.suspend. The controller then changes nothing for them; what
+runs stays as it is. Where the objects are applied from Git, set spec.suspend there as well: the next apply can
+undo this.
 
 --reason is shown by "get" and "status" as long as the object is suspended; it is kept in the annotation
 ` + v1beta1.SuspendReasonAnnotation + `.
@@ -94,8 +95,8 @@ func suspendedText(object string, already bool, reason string) string {
 func newResumeCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "resume KIND [NAME...]",
-		Short: "Let the controller work on suspended objects again",
-		Long: `Let the controller work on suspended objects again, by removing spec.suspend and the reason given for it.
+		Short: "Resume the reconciliation of suspended objects",
+		Long: `Resume the reconciliation of suspended objects by removing spec.suspend and the reason that was given for it.
 
 Of a pipeline it resumes one stage: it removes spec.stages[].hold. The controller forgets what the HelmReleases of the
 pipeline rejected, and may promote it again.

@@ -36,7 +36,7 @@ type kindResolver func(word string) (schema.GroupVersionKind, error)
 func newTraceCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "trace KIND NAME",
-		Short: "Show which release, Kustomization, source and commit an object comes from",
+		Short: "Find the release, Kustomization and commit that made an object",
 		Long: `Show which release, Kustomization, source and commit an object of the cluster comes from: a Pod by way of
 its owners, a Deployment, or an object of Fairlead itself. KIND is written as for kubectl:
 deployment, deploy, deployments.apps.
@@ -183,9 +183,9 @@ func traceScreen(t view.Trace) *screen {
 	switch {
 	case t.Managed:
 	case len(t.Notes) > 0:
-		s.add("Managed by", "not by Fairlead, as far as can be seen")
+		s.add("Managed by", "nothing of Fairlead, as far as can be seen")
 	default:
-		s.add("Managed by", "not by Fairlead")
+		s.add("Managed by", "nothing of Fairlead")
 	}
 
 	s.add("Notes", t.Notes...)

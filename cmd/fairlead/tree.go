@@ -15,7 +15,7 @@ import (
 func newTreeCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tree KIND NAME",
-		Short: "Show the objects of a release or a Kustomization, or what uses a source, and how they are",
+		Short: "Show the objects of a release or Kustomization and their health",
 		Long: `Show the objects of a release or a Kustomization, what belongs to them, and how they are: a Deployment
 with its ReplicaSets and Pods, and for a Pod why it does not run. The cluster is read with your own rights; what they do
 not allow is named.
@@ -85,7 +85,7 @@ func nodeNames(nodes []view.Node) []printedName {
 
 // elsewhere refuses to look at objects where they are not.
 func elsewhere(k kind, key types.NamespacedName) error {
-	return fmt.Errorf("%s has its objects in another cluster (spec.kubeConfig), where your kubeconfig does not lead", k.describe(key))
+	return fmt.Errorf("%s has its objects in another cluster (spec.kubeConfig), which your kubeconfig does not reach", k.describe(key))
 }
 
 // release reads one release.
@@ -96,7 +96,7 @@ func (a *app) release(ctx context.Context, c *connection, k kind, key types.Name
 	}
 	hr, ok := object.(*v1beta1.HelmRelease)
 	if !ok {
-		return nil, fmt.Errorf("%s is no release", k.describe(key))
+		return nil, fmt.Errorf("%s is not a release", k.describe(key))
 	}
 	return hr, nil
 }

@@ -17,28 +17,29 @@ func newUninstallCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "uninstall --yes",
 		Short: "Remove Fairlead from the cluster; releases stay",
-		Long: `Remove Fairlead: the controller, its kinds with all objects of them, its rights, and its namespace when others have nothing in it.
+		Long: `Remove Fairlead: the controller, its CRDs with all their objects, its rights, and its namespace when nothing else
+is in it.
 
-Helm releases and what Kustomizations have applied stay as they are, and the helm command can manage them.
-With --releases they go first: Kustomizations are deleted, which deletes what they have applied as each of them says, then all HelmReleases, which
-uninstalls them. The controller does that, so it has to run.
+Helm releases and what Kustomizations have applied stay as they are, and the helm command can manage the releases.
+With --releases the controller removes these first: it deletes the Kustomizations with what they have applied, as each
+of them says, and then uninstalls all HelmReleases. The controller has to run for that.
 
-The controller is stopped before finalizers are removed, and they are removed before the definitions: nothing is left waiting for a
-controller that is gone. What is gone already is no error; a removal that was interrupted can be repeated.`,
+The command stops the controller, then removes the finalizers, then the CRDs: no object is left waiting for
+a controller that is gone. A removal that was interrupted can be repeated.`,
 		Example: `  fairlead uninstall --yes
   fairlead uninstall --yes --releases --timeout 15m`,
 		Args: noArguments,
 	}
 	a.addConnectionFlags(cmd)
-	cmd.Flags().BoolVar(&yes, "yes", false, "really remove it; required")
+	cmd.Flags().BoolVar(&yes, "yes", false, "confirm the removal; required")
 	cmd.Flags().BoolVar(&releases, "releases", false, "uninstall all releases, too, and delete what Kustomizations have applied")
 	cmd.Flags().DurationVar(&timeout, "timeout", defaultTimeout, timeoutHelp)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if !yes {
-			return usagef(cmd, "this removes Fairlead and all of its objects from the cluster; say so with --yes")
+			return usagef(cmd, "this removes Fairlead and all of its objects from the cluster; confirm with --yes")
 		}
 		if timeout <= 0 {
-			return usagef(cmd, "--timeout %s is no time to wait", timeout)
+			return usagef(cmd, "--timeout %s: write a time above 0, for example 5m", timeout)
 		}
 
 		ctx, cancel := context.WithTimeoutCause(cmd.Context(), timeout, fmt.Errorf("it took longer than %s (--timeout)", timeout))

@@ -18,19 +18,21 @@ import (
 func newWaitCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "wait KIND NAME...",
-		Short: "Wait until objects are ready, healthy, at a revision or in a phase",
+		Short: "Wait until objects are ready, healthy or at a revision",
 		Long: `Wait until objects have reached what --for says:
 
-  ready              the phase is Ready; of a promotion, the candidate is verified
-  healthy            that, and all objects of a release or Kustomization are healthy
-  revision=REVISION  that it is ready at the revision: the number of the revision of a Helm release or the version
-                     of its chart, a commit, tag or digest of a Kustomization or source, a version in all stages
-                     of a pipeline
+  ready              the phase is Ready; of a promotion, it is verified
+  healthy            it is ready, and all objects of the release or
+                     Kustomization are healthy
+  revision=REVISION  it is ready at the revision: the number of a Helm revision
+                     or the version of its chart; the commit, tag or digest of
+                     a Kustomization or source; a version that all stages of a
+                     pipeline have
   phase=PHASE        the phase is this one
 
-Nothing is changed, and no reconciliation is requested. An object that is suspended or being deleted ends the waiting
-for it, and for ready and healthy also one that is Stalled or Held, because only a user can change that. One that
-failed is tried again by the controller, so the waiting continues.
+The command changes nothing and requests no reconciliation. It does not wait any longer for an object that is
+suspended or being deleted and, with ready and healthy, for one that is Stalled or Held, because only a user can change
+that. It continues to wait for an object that Failed, because the controller retries.
 
 Exits with 0 when all objects have reached it, with 1 when one cannot or has not within --timeout, with 2 on an
 error.

@@ -58,7 +58,7 @@ func (w *waitFlags) check(cmd *cobra.Command) error { return checkTimeout(cmd, w
 
 func checkTimeout(cmd *cobra.Command, timeout time.Duration) error {
 	if timeout <= 0 {
-		return usagef(cmd, "--timeout %s is no time to wait", timeout)
+		return usagef(cmd, "--timeout %s: write a time above 0, for example 5m", timeout)
 	}
 	return nil
 }

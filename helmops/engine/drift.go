@@ -25,7 +25,7 @@ func (r *run) drift(before []plan.Record) error {
 	}
 
 	if version == 0 {
-		return errors.New("no revision is deployed that objects could have drifted from")
+		return errors.New("no revision is deployed yet, so there is nothing to compare the cluster with")
 	}
 
 	deployed, err := r.site.records.One(r.ctx, r.reader, r.key, version)

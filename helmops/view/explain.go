@@ -272,7 +272,7 @@ func then(hr *v1beta1.HelmRelease) []string {
 	if len(s.Rollbacks) > 0 && PhaseOf(hr) != Ready {
 		r := s.Rollbacks[0]
 		count, per := hr.GetRollbackBudget()
-		out = append(out, fmt.Sprintf("it was rolled back by itself from revision %d to %d on %s; at most %d times in %s",
+		out = append(out, fmt.Sprintf("the controller rolled it back from revision %d to %d on %s; it does so at most %d times in %s",
 			r.From, r.To, utc(r.At), count, shortDuration(per)))
 	}
 

@@ -12,7 +12,7 @@ import (
 
 // Things that can come next for a release.
 const (
-	// NextReconcile: the controller is at work, or takes the object up when it is its turn.
+	// NextReconcile: the controller works on the object, or takes it up when it is its turn.
 	NextReconcile = "reconcile"
 	// NextRetry: the last attempt is repeated, at Next.At when that is known.
 	NextRetry = "retry"
@@ -51,7 +51,8 @@ func nextOfPhase(phase Phase) (Next, bool) {
 	case Pending:
 		return Next{Action: NextReconcile, Message: pendingNext}, true
 	case Progressing:
-		return Next{Action: NextReconcile, Message: "the controller is at work"}, true
+		const finishes = "the controller finishes the action in progress and reports how it ended"
+		return Next{Action: NextReconcile, Message: finishes}, true
 	default:
 		return Next{}, false
 	}
@@ -72,7 +73,7 @@ func nextOf(hr *v1beta1.HelmRelease) Next {
 	case Held:
 		return Next{Action: NextChange,
 			Message: "it stays at the revision that was asked for until the chart, the values or the post renderers " +
-				"change, or until the request is taken back: fairlead rollback release " + hr.Name + " -n " + hr.Namespace +
+				"change, or until you remove the request: fairlead rollback release " + hr.Name + " -n " + hr.Namespace +
 				" --undo"}
 	case Stalled:
 		return Next{Action: NextChange,
@@ -82,7 +83,7 @@ func nextOf(hr *v1beta1.HelmRelease) Next {
 		return retry(hr)
 	default:
 		every := shortDuration(hr.GetInterval())
-		return Next{Action: NextAudit, Every: every, Message: "changes are noticed at once; an audit runs every " + every}
+		return Next{Action: NextAudit, Every: every, Message: "the controller sees changes immediately; an audit runs every " + every}
 	}
 }
 
@@ -121,7 +122,9 @@ func deletingMessage(hr *v1beta1.HelmRelease) string {
 
 func retry(hr *v1beta1.HelmRelease) Next {
 	next := Next{
-		Action: NextRetry, Message: "it is tried again by itself, and at once when the chart, the values or the spec change",
+		Action: NextRetry,
+		Message: "the controller retries; " +
+			"a change of the chart, the values or the spec starts an attempt immediately",
 	}
 	if at, known := plan.NextAttempt(hr); known {
 		next.At = &metav1.Time{Time: at}

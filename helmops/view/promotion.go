@@ -66,7 +66,7 @@ func NewReceiverStatus(r *v1beta1.Receiver) ReceiverStatus {
 	out := ReceiverStatus{
 		ReceiverRow: NewReceiverRow(r), WebhookPath: r.Status.WebhookPath, Events: r.Spec.Events,
 		Resources: []Reference{}, Conditions: conditionsOf(r),
-		Next: Next{Action: NextReconcile, Message: "a call of its address reconciles its resources"},
+		Next: Next{Action: NextReconcile, Message: "a request to its path makes the controller reconcile its resources"},
 	}
 	for _, resource := range r.Spec.Resources {
 		out.Resources = append(out.Resources, Reference{

@@ -44,7 +44,7 @@ func RollbackTarget(hr *v1beta1.HelmRelease, revision int) (v1beta1.Snapshot, er
 	}
 	if len(targets) == 0 {
 		return v1beta1.Snapshot{}, &NoRollbackError{
-			Why: "its history has no good revision but what runs; it has: " + revisionsText(history),
+			Why: "its history has no good revision other than the one that runs; it has: " + revisionsText(history),
 		}
 	}
 

@@ -127,14 +127,15 @@ func nextOfObject(o v1beta1.Conditioned, every string) Next {
 	case Deleting:
 		return Next{Action: NextDelete, Message: "the object goes away"}
 	case Waiting:
-		return Next{Action: NextWait, Message: "it continues by itself when what it waits for is ready"}
+		return Next{Action: NextWait, Message: "the controller continues when what the object waits for is ready"}
 	case Stalled:
 		return Next{Action: NextChange, Message: "nothing until the spec, or what it refers to, changes"}
 	case Failed:
 		return Next{
-			Action: NextRetry, Message: "the controller retries by itself, and immediately when the spec or its source changes",
+			Action:  NextRetry,
+			Message: "the controller retries; a change of the spec or its source starts an attempt immediately",
 		}
 	default:
-		return Next{Action: NextAudit, Every: every, Message: "it is checked every " + every}
+		return Next{Action: NextAudit, Every: every, Message: "the controller checks it every " + every}
 	}
 }

@@ -293,7 +293,7 @@ func (l looker) owned(ctx context.Context, found []seen) (map[types.UID][]*unstr
 			switch {
 			case apierrors.IsForbidden(err):
 				notes = append(notes,
-					"you may not list "+name+within(namespace)+", so that what belongs to others is not shown there")
+					"you may not list "+name+within(namespace)+"; the objects that belong to others are not shown there")
 				continue
 			case err != nil:
 				return nil, nil, &RequestError{Verb: "list", Resource: name, Namespace: namespace, Err: err}
