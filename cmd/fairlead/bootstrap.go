@@ -62,7 +62,8 @@ func newBootstrapGitCommand(a *app) *cobra.Command {
 a Kustomization that point at the repository, to PATH/fairlead-system, pushes, and installs the same in the cluster; with --wait it
 waits until the cluster has applied that commit. From then on what is pushed to PATH is applied, Fairlead itself included.
 
-A second run changes nothing. A newer command, or another --image, upgrades by a commit.
+A second run changes nothing. A newer command, or another --image, upgrades by a commit. --dry-run prints what would be pushed and
+changed, and does neither.
 
 The token is read from the file of --token-file, from standard input with "-", or else from $` + tokenVariable + `. It has
 to read and write the repository here, and to read it in the cluster, where it is kept in Secret
@@ -214,6 +215,9 @@ func (a *app) bootstrap(ctx context.Context, f *bootstrapFlags) error {
 	if err := f.admitPolicies(site); err != nil {
 		return err
 	}
+	if f.dryRun {
+		return a.previewBootstrap(ctx, site, f)
+	}
 
 	options := f.options()
 	commit, err := a.commitManifests(ctx, f, options)
@@ -231,11 +235,7 @@ func (a *app) bootstrap(ctx context.Context, f *bootstrapFlags) error {
 		}
 	}
 
-	objects, err := options.Objects(ctx)
-	if err != nil {
-		return err
-	}
-	if _, err := site.Apply(ctx, objects); err != nil {
+	if _, err := site.Apply(ctx, options); err != nil {
 		return fmt.Errorf("have the cluster follow %s: %w", f.repository.URL, err)
 	}
 

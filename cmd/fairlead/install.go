@@ -24,7 +24,9 @@ type installFlags struct {
 	noTenantRoles  bool
 	// noWarnings is set for a cluster that does not serve the policies that warn.
 	noWarnings bool
-	tenancy    installTenancy
+	// dryRun prints what would be changed, and changes nothing.
+	dryRun  bool
+	tenancy installTenancy
 	waitFlags
 }
 
@@ -33,6 +35,7 @@ func (f *installFlags) add(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.noClusterAdmin, "no-cluster-admin", false, "do not bind the controller to cluster-admin; releases then name ServiceAccounts")
 	cmd.Flags().BoolVar(&f.noTenantRoles, "no-tenant-roles", false,
 		"do not add the kinds of Fairlead to the roles view, edit and admin of Kubernetes")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print what would be changed, and change nothing")
 	f.tenancy.register(cmd.Flags())
 }
 
@@ -46,6 +49,9 @@ func (f *installFlags) check(cmd *cobra.Command) error {
 	}
 	if err := f.tenancy.complete(cmd.Flags()); err != nil {
 		return usagef(cmd, "%s", err)
+	}
+	if f.dryRun && f.wait {
+		return usagef(cmd, "--wait waits for what is installed, and --dry-run installs nothing; leave out one of them")
 	}
 
 	return nil
@@ -74,11 +80,14 @@ A run without the flag goes back to shared.
 
 A cluster that follows a repository gets its Fairlead from there: use "fairlead bootstrap git" again.
 
+--dry-run prints which objects would be created, changed or deleted, with the fields that would change.
+
 The command returns when everything is written. With --wait it exits with 0 when the controller is available, with 1 when it is
 not in time, with 2 on an error.`,
 		Example: `  fairlead install --image registry.example.com/fairlead:v1 --wait
   fairlead install --image registry.example.com/fairlead@sha256:DIGEST --no-cluster-admin
   fairlead install --image registry.example.com/fairlead:v1 --tenancy strict --allow-upstream-cidrs 10.96.12.7/32
+  fairlead install --image registry.example.com/fairlead:v2 --dry-run
   fairlead install --image registry.example.com/fairlead:v1 --export > fairlead.yaml`,
 		Args: noArguments,
 	}
@@ -90,6 +99,9 @@ not in time, with 2 on an error.`,
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := f.check(cmd); err != nil {
 			return err
+		}
+		if export && f.dryRun {
+			return usagef(cmd, "--export prints the manifests, --dry-run what they would change; leave out one of them")
 		}
 		if export {
 			return exportManifests(cmd.Context(), a.out, f.options())
@@ -136,35 +148,27 @@ func (a *app) install(ctx context.Context, f *installFlags) error {
 		return fmt.Errorf("this cluster follows %s, which would undo what is installed here; use \"fairlead bootstrap git\" with the new image", found.Follows)
 	}
 
+	if err := f.admitPolicies(site); err != nil {
+		return err
+	}
+	if f.dryRun {
+		return a.previewInstallation(ctx, site, f.options())
+	}
+
 	return a.applyInstallation(ctx, site, f)
 }
 
 // applyInstallation brings Fairlead into the cluster and waits for the controller.
 func (a *app) applyInstallation(ctx context.Context, site *install.Site, f *installFlags) error {
-	if err := f.admitPolicies(site); err != nil {
-		return err
-	}
-
-	options := f.options()
-	objects, err := options.Objects(ctx)
-	if err != nil {
-		return err
-	}
-
-	unwanted, err := options.Unwanted(ctx)
-	if err != nil {
-		return err
-	}
-
 	p := &progress{w: a.err, width: a.width}
-	p.show(fmt.Sprintf("installing %s in namespace %s", plural(len(objects), "object"), install.Namespace))
-	result, err := site.Apply(ctx, objects, unwanted...)
+	p.show("installing Fairlead in namespace " + install.Namespace)
+	changes, err := site.Apply(ctx, f.options())
 	p.clear()
 	if err != nil {
 		return fmt.Errorf("install Fairlead: %w", err)
 	}
 
-	a.printApplied(result)
+	a.printApplied(changes)
 	if !f.wait {
 		return nil
 	}
@@ -184,20 +188,16 @@ func (a *app) applyInstallation(ctx context.Context, site *install.Site, f *inst
 	return nil
 }
 
-func (a *app) printApplied(result install.Applied) {
-	if len(result.Created)+len(result.Changed)+len(result.Deleted) == 0 {
+func (a *app) printApplied(changes []install.Change) {
+	if len(changes) == 0 {
 		fmt.Fprintln(a.out, "everything is as it should be; nothing was changed")
 	}
 
-	for _, name := range result.Created {
-		fmt.Fprintln(a.out, oneLine("created "+name))
-	}
-
-	for _, name := range result.Changed {
-		fmt.Fprintln(a.out, oneLine("changed "+name))
-	}
-
-	for _, name := range result.Deleted {
-		fmt.Fprintln(a.out, oneLine("deleted "+name))
+	for _, action := range []install.Action{install.Created, install.Changed, install.Deleted} {
+		for _, c := range changes {
+			if c.Action == action {
+				fmt.Fprintln(a.out, oneLine(string(action)+" "+c.Object))
+			}
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/Masterminds/semver/v3"
+	"github.com/fluxcd/pkg/ssa/utils"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -160,7 +161,7 @@ func (s *Site) After(ctx context.Context, version string) ([]Check, error) {
 	var out []Check
 	defined := false
 	for _, o := range objects {
-		if o.GroupVersionKind().GroupKind() != definitionKind {
+		if !utils.IsCRD(o.Unstructured) {
 			continue
 		}
 

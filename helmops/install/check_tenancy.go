@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -21,7 +22,7 @@ func (s *Site) CheckPolicies() (Check, error) {
 	c := Check{Name: "admission policies", Outcome: Passed, Message: "served, so that --tenancy=strict can be installed"}
 	_, err := s.cluster.Mapper().RESTMapping(admissionPolicy.GroupKind(), admissionPolicy.Version)
 	switch {
-	case isNoKind(err):
+	case meta.IsNoMatchError(err):
 		c.Outcome = Warned
 		c.Message = "the cluster does not serve ValidatingAdmissionPolicy, which --tenancy=strict installs; without it no warning " +
 			"names a field that has no effect"

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fluxcd/pkg/ssa/utils"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/yaml"
@@ -100,6 +101,9 @@ func (s Sync) Dir() string { return path.Join(s.Path, Namespace) }
 
 // Follows says what is followed, as Found does.
 func (s Sync) Follows() string { return "./" + s.Path + " of " + s.URL }
+
+// maxFile bounds a file, in bytes.
+const maxFile = 4 << 20
 
 // Names of the files.
 const (
@@ -309,16 +313,30 @@ func (o Options) Objects(ctx context.Context) ([]apply.Object, error) {
 
 	var out []apply.Object
 	for _, name := range []string{componentsFile, syncFile} {
-		objects, err := build.Parse(name, files[name])
+		objects, err := read(name, files[name])
 		if err != nil {
 			return nil, err
 		}
 
 		for _, object := range objects {
-			build.Own(object.Unstructured, Owner())
-			out = append(out, apply.Object{Unstructured: object.Unstructured, Origin: name})
+			build.Own(object, Owner())
+			out = append(out, apply.Object{Unstructured: object, Origin: name})
 		}
 	}
 
 	return out, nil
+}
+
+// read takes a file apart, whose size the library does not bound.
+func read(name string, content []byte) ([]*unstructured.Unstructured, error) {
+	if len(content) > maxFile {
+		return nil, fmt.Errorf("%s has %d bytes, at most %d are read", name, len(content), maxFile)
+	}
+
+	objects, err := utils.ReadObjects(bytes.NewReader(content))
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", name, err)
+	}
+
+	return objects, nil
 }

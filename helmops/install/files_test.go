@@ -2,6 +2,7 @@ package install
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -92,5 +93,51 @@ func TestImageOf(t *testing.T) {
 		if got, err := imageOf(text); err == nil {
 			t.Errorf("%q is taken for %+v", text, got)
 		}
+	}
+}
+
+// Comments, empty documents and lists are read; a file above the bound is not.
+func TestRead(t *testing.T) {
+	t.Parallel()
+	objects, err := read("a.yaml", []byte(`# A comment.
+---
+---
+{apiVersion: v1, kind: Namespace, metadata: {name: a}}
+---
+apiVersion: v1
+kind: List
+items:
+- {apiVersion: v1, kind: Service, metadata: {name: b, namespace: a}, spec: {ports: [{port: 80}]}}
+`))
+	if err != nil || len(objects) != 2 || nameOf(objects[0]) != "Namespace a" || nameOf(objects[1]) != "Service a/b" {
+		t.Errorf("objects %v, error %v", objects, err)
+	}
+	if _, err := read("a.yaml", make([]byte, maxFile+1)); err == nil || !strings.Contains(err.Error(), "a.yaml has 4194305 bytes, at most 4194304 are read") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := read("a.yaml", []byte("a: [")); err == nil || !strings.Contains(err.Error(), "a.yaml") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// What is removed goes in the reverse of the order in which it came, but for the definitions, with which their objects go.
+func TestOrderOfRemoval(t *testing.T) {
+	t.Parallel()
+	objects, err := everything(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kinds []string
+	for _, object := range inOrderOfRemoval(objects) {
+		if len(kinds) == 0 || kinds[len(kinds)-1] != object.GetKind() {
+			kinds = append(kinds, object.GetKind())
+		}
+	}
+	want := []string{
+		"CustomResourceDefinition", "NetworkPolicy", "ValidatingAdmissionPolicyBinding", "ValidatingAdmissionPolicy", "Deployment", "Service",
+		"RoleBinding", "Role", "ServiceAccount", "ClusterRoleBinding", "ClusterRole", "Namespace",
+	}
+	if !slices.Equal(kinds, want) {
+		t.Errorf("the order is %v, want %v", kinds, want)
 	}
 }

@@ -6,15 +6,19 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
+	"github.com/fluxcd/pkg/ssa"
+	"github.com/fluxcd/pkg/ssa/utils"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/kustomize/apply"
@@ -24,8 +28,6 @@ var (
 	kustomizationKind = v1beta1.GroupVersion.WithKind(v1beta1.KustomizationKind)
 	repositoryKind    = v1beta1.GroupVersion.WithKind(v1beta1.GitRepositoryKind)
 	releaseKind       = v1beta1.GroupVersion.WithKind(v1beta1.HelmReleaseKind)
-	definitionKind    = schema.GroupKind{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}
-	namespaceKind     = schema.GroupKind{Kind: "Namespace"}
 )
 
 // ErrNotInstalled is returned where there is neither a controller nor anything else of Fairlead.
@@ -100,7 +102,7 @@ func (s *Site) uninstall(ctx context.Context, r Removal) error {
 				if list[i].GetDeletionTimestamp() != nil {
 					continue
 				}
-				if err := s.delete(ctx, kind, list[i].GetNamespace(), list[i].GetName()); err != nil {
+				if err := s.delete(ctx, &list[i], ssa.DefaultDeleteOptions()); err != nil {
 					return false, err
 				}
 			}
@@ -122,7 +124,7 @@ func (s *Site) suspend(ctx context.Context, r Removal) error {
 			if suspended, _, _ := unstructured.NestedBool(list[i].Object, "spec", "suspend"); suspended {
 				continue
 			}
-			if err := s.patch(ctx, kustomizationKind, &list[i], map[string]any{"spec": map[string]any{"suspend": true}}); err != nil {
+			if err := s.patch(ctx, &list[i], map[string]any{"spec": map[string]any{"suspend": true}}); err != nil {
 				return false, err
 			}
 		}
@@ -133,10 +135,13 @@ func (s *Site) suspend(ctx context.Context, r Removal) error {
 // stop deletes the controller and waits until none of its pods is left.
 func (s *Site) stop(ctx context.Context, r Removal) error {
 	r.Progress("stopping the controller")
-	policy := metav1.DeletePropagationForeground
-	err := s.as.Dynamic().Resource(deployments).Namespace(Namespace).Delete(ctx, Controller, metav1.DeleteOptions{PropagationPolicy: &policy})
-	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("deleting Deployment %s/%s: %w", Namespace, Controller, err)
+	controller := &unstructured.Unstructured{}
+	controller.SetGroupVersionKind(deploymentKind)
+	controller.SetNamespace(Namespace)
+	controller.SetName(Controller)
+	err := s.delete(ctx, controller, ssa.DeleteOptions{PropagationPolicy: metav1.DeletePropagationForeground})
+	if err != nil {
+		return err
 	}
 
 	return until(ctx, func() (bool, error) {
@@ -169,7 +174,7 @@ func (s *Site) release(ctx context.Context, r Removal) error {
 					continue
 				}
 
-				err := s.patch(ctx, kind, &list[i], map[string]any{"metadata": map[string]any{
+				err := s.patch(ctx, &list[i], map[string]any{"metadata": map[string]any{
 					"finalizers": others, "resourceVersion": list[i].GetResourceVersion(),
 				}})
 				if apierrors.IsConflict(err) {
@@ -195,21 +200,11 @@ func isOurs(finalizer string) bool {
 	return finalizer == v1beta1.Finalizer || finalizer == v1beta1.FormerFinalizer
 }
 
-// clear deletes what was installed: the definitions first, the namespace last.
+// clear deletes what was installed: the definitions first, then the rest in the reverse of the order in which it was
+// applied, the namespace last.
 func (s *Site) clear(ctx context.Context, objects []apply.Object, r Removal) (left []string, err error) {
-	order := func(o apply.Object) int {
-		switch o.GroupVersionKind().GroupKind() {
-		case definitionKind:
-			return 0
-		case namespaceKind:
-			return 2
-		default:
-			return 1
-		}
-	}
-	slices.SortStableFunc(objects, func(a, b apply.Object) int { return order(a) - order(b) })
-	for _, o := range objects {
-		if o.GroupVersionKind().GroupKind() == namespaceKind {
+	for _, o := range inOrderOfRemoval(objects) {
+		if utils.IsNamespace(o) {
 			foreign, err := s.foreign(ctx)
 			if err != nil {
 				return nil, err
@@ -221,11 +216,11 @@ func (s *Site) clear(ctx context.Context, objects []apply.Object, r Removal) (le
 			}
 		}
 
-		r.Progress("deleting " + nameOf(o.Unstructured))
-		if err := s.delete(ctx, o.GroupVersionKind(), o.GetNamespace(), o.GetName()); err != nil {
+		r.Progress("deleting " + nameOf(o))
+		if err := s.delete(ctx, o, ssa.DefaultDeleteOptions()); err != nil {
 			return nil, err
 		}
-		if order(o) == 1 {
+		if !utils.IsCRD(o) && !utils.IsNamespace(o) {
 			continue
 		}
 
@@ -234,27 +229,35 @@ func (s *Site) clear(ctx context.Context, objects []apply.Object, r Removal) (le
 			return live == nil, err
 		})
 		if err != nil {
-			return nil, fmt.Errorf("waiting until %s is gone: %w", nameOf(o.Unstructured), err)
+			return nil, fmt.Errorf("waiting until %s is gone: %w", nameOf(o), err)
 		}
 	}
 
 	return left, nil
 }
 
+// inOrderOfRemoval sorts objects as clear deletes them.
+func inOrderOfRemoval(objects []apply.Object) []*unstructured.Unstructured {
+	var definitions, rest []*unstructured.Unstructured
+	for _, o := range objects {
+		if utils.IsCRD(o.Unstructured) {
+			definitions = append(definitions, o.Unstructured)
+		} else {
+			rest = append(rest, o.Unstructured)
+		}
+	}
+	sort.Sort(sort.Reverse(ssa.SortableUnstructureds(rest)))
+	return append(definitions, rest...)
+}
+
 // each calls f with all objects of a kind, again and again until there are none or f says that it is done.
 func (s *Site) each(ctx context.Context, kind schema.GroupVersionKind, f func([]unstructured.Unstructured) (bool, error)) error {
-	mapping, err := s.cluster.Mapper().RESTMapping(kind.GroupKind(), kind.Version)
-	if isNoKind(err) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("asking which kinds the cluster knows: %w", err)
-	}
-
 	return until(ctx, func() (bool, error) {
-		list, err := s.as.Dynamic().Resource(mapping.Resource).List(ctx, metav1.ListOptions{})
+		list := &unstructured.UnstructuredList{}
+		list.SetGroupVersionKind(kind)
+		err := s.client.List(ctx, list)
 		switch {
-		case apierrors.IsNotFound(err):
+		case apierrors.IsNotFound(err), meta.IsNoMatchError(err):
 			return true, nil
 		case err != nil:
 			return false, fmt.Errorf("listing %s: %w", kind.Kind, err)
@@ -281,19 +284,13 @@ func until(ctx context.Context, done func() (bool, error)) error {
 	}
 }
 
-func (s *Site) patch(ctx context.Context, kind schema.GroupVersionKind, object *unstructured.Unstructured, change map[string]any) error {
+func (s *Site) patch(ctx context.Context, object *unstructured.Unstructured, change map[string]any) error {
 	body, err := json.Marshal(change)
 	if err != nil {
 		return err
 	}
 
-	mapping, err := s.cluster.Mapper().RESTMapping(kind.GroupKind(), kind.Version)
-	if err != nil {
-		return err
-	}
-
-	_, err = s.as.Dynamic().Resource(mapping.Resource).Namespace(object.GetNamespace()).
-		Patch(ctx, object.GetName(), types.MergePatchType, body, metav1.PatchOptions{FieldManager: fieldManager})
+	err = s.client.Patch(ctx, object, client.RawPatch(types.MergePatchType, body), client.FieldOwner(fieldManager))
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("changing %s: %w", nameOf(object), err)
 	}
@@ -301,26 +298,13 @@ func (s *Site) patch(ctx context.Context, kind schema.GroupVersionKind, object *
 	return nil
 }
 
-func (s *Site) delete(ctx context.Context, kind schema.GroupVersionKind, namespace, name string) error {
-	mapping, err := s.cluster.Mapper().RESTMapping(kind.GroupKind(), kind.Version)
-	if isNoKind(err) {
+// delete deletes an object. It is no error when the object, or its kind, is gone.
+func (s *Site) delete(ctx context.Context, object *unstructured.Unstructured, o ssa.DeleteOptions) error {
+	_, err := s.manager.Delete(ctx, object, o)
+	if apierrors.IsNotFound(err) || meta.IsNoMatchError(err) {
 		return nil
 	}
-	if err != nil {
-		return fmt.Errorf("asking which kinds the cluster knows: %w", err)
-	}
-
-	policy := metav1.DeletePropagationBackground
-	err = s.as.Dynamic().Resource(mapping.Resource).Namespace(namespace).Delete(ctx, name, metav1.DeleteOptions{PropagationPolicy: &policy})
-	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("deleting %s %s/%s: %w", kind.Kind, namespace, name, err)
-	}
-
-	return nil
-}
-
-func isNoKind(err error) bool {
-	return meta.IsNoMatchError(err) || errors.Is(err, &meta.NoKindMatchError{})
+	return err
 }
 
 func nameOf(o *unstructured.Unstructured) string {

@@ -108,6 +108,20 @@ func (r Repository) Write(ctx context.Context, dir string, files map[string][]by
 	}
 }
 
+// Differs reports whether Write would make a commit. The repository is only read.
+func (r Repository) Differs(ctx context.Context, dir string, files map[string][]byte) (bool, error) {
+	if err := r.Check(); err != nil {
+		return false, err
+	}
+
+	_, work, err := r.clone(ctx)
+	if err != nil {
+		return false, r.failed("reading", err)
+	}
+
+	return put(work, dir, files)
+}
+
 // errRejected: the server did not take a push, most often because another push was first.
 var errRejected = errors.New("the server did not take the push")
 

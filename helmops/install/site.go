@@ -4,33 +4,29 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
+	"github.com/fluxcd/cli-utils/pkg/kstatus/polling"
+	"github.com/fluxcd/cli-utils/pkg/kstatus/polling/clusterreader"
+	"github.com/fluxcd/cli-utils/pkg/kstatus/polling/engine"
+	"github.com/fluxcd/pkg/ssa"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 	toolswatch "k8s.io/client-go/tools/watch"
-
-	corev1apply "k8s.io/client-go/applyconfigurations/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/kube/health"
-	"fairlead.dev/fairlead/helmops/kustomize/apply"
 )
-
-// fieldManager of what the command writes beside the manifests.
-const fieldManager = "fairlead-cli"
 
 var deployments = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
 
@@ -38,7 +34,8 @@ var deployments = schema.GroupVersionResource{Group: "apps", Version: "v1", Reso
 type Site struct {
 	cluster *cluster.Cluster
 	as      *cluster.Identity
-	engine  *apply.Engine
+	client  client.Client
+	manager *ssa.ResourceManager
 }
 
 // NewSite connects to a cluster; its life is that of ctx. Nothing is asked of it yet.
@@ -48,72 +45,24 @@ func NewSite(ctx context.Context, config *rest.Config) (*Site, error) {
 		return nil, err
 	}
 
-	remote := cluster.NewPool(1, time.Minute, time.Now)
-	context.AfterFunc(ctx, func() {
-		to.Close()
-		remote.Close()
-	})
-	engine := apply.New(ctx, apply.Config{Local: to, Remote: remote, Now: time.Now, Moved: func(types.NamespacedName) {}})
-	return &Site{cluster: to, as: to.Self(), engine: engine}, nil
-}
-
-// Applied names what was written.
-type Applied struct {
-	Created, Changed, Deleted []string
-}
-
-// Apply brings the objects into the cluster, and deletes those that are unwanted, after all of it was tried. When everything is as it is
-// wanted, nothing is written.
-func (s *Site) Apply(ctx context.Context, objects []apply.Object, unwanted ...v1beta1.ResourceRef) (Applied, error) {
-	var out Applied
-	set := apply.Set{Owner: Owner(), Objects: objects, Before: unwanted, Prune: true}
-	previewed, err := apply.Preview(ctx, s.as, set, nil, nil)
+	context.AfterFunc(ctx, to.Close)
+	shared, err := to.Self().Getter(Namespace).ToRESTConfig()
 	if err != nil {
-		return out, err
+		return nil, err
 	}
 
-	for _, p := range previewed {
-		switch {
-		case p.Live == nil:
-			out.Created = append(out.Created, nameOf(p.Would))
-		case p.Would == nil:
-			out.Deleted = append(out.Deleted, nameOf(p.Live))
-		case !same(p.Live, p.Would):
-			out.Changed = append(out.Changed, nameOf(p.Would))
-		}
+	objects, err := client.New(shared, client.Options{Scheme: runtime.NewScheme(), Mapper: to.Mapper()})
+	if err != nil {
+		return nil, fmt.Errorf("setting up a client for %s: %w", to.Host(), err)
 	}
 
-	if len(out.Created)+len(out.Changed)+len(out.Deleted) == 0 {
-		return out, nil
-	}
-
-	return out, s.engine.Apply(ctx, cluster.Access{}, set).Err
-}
-
-// same reports whether applying an object changes nothing, not even who owns its fields. Its status is not ours.
-func same(live, would *unstructured.Unstructured) bool {
-	live, would = live.DeepCopy(), would.DeepCopy()
-	delete(live.Object, "status")
-	delete(would.Object, "status")
-	live.SetResourceVersion("")
-	would.SetResourceVersion("")
-	managers := func(o *unstructured.Unstructured) []metav1.ManagedFieldsEntry {
-		return slices.DeleteFunc(o.GetManagedFields(), func(e metav1.ManagedFieldsEntry) bool { return e.Subresource == "status" })
-	}
-	live.SetManagedFields(managers(live))
-	would.SetManagedFields(managers(would))
-	return equality.Semantic.DeepEqual(live.Object, would.Object)
-}
-
-// ApplySecret creates or updates a Secret in the namespace of Fairlead.
-func (s *Site) ApplySecret(ctx context.Context, name string, data map[string]string) error {
-	secret := corev1apply.Secret(name, Namespace).WithStringData(data).WithType(corev1.SecretTypeOpaque).
-		WithLabels(map[string]string{"app.kubernetes.io/name": "fairlead"})
-	_, err := s.as.Kube().CoreV1().Secrets(Namespace).Apply(ctx, secret, metav1.ApplyOptions{FieldManager: fieldManager, Force: true})
-	if err != nil { // the error of the API server may quote what was sent
-		return fmt.Errorf("writing Secret %s/%s: %s", Namespace, name, apierrors.ReasonForError(err))
-	}
-	return nil
+	// One object at a time is read: the default reader would need the right to list.
+	poller := polling.NewStatusPoller(objects, to.Mapper(), polling.Options{
+		ClusterReaderFactory: engine.ClusterReaderFactoryFunc(clusterreader.NewDirectClusterReader),
+	})
+	manager := ssa.NewResourceManager(objects, poller, ssa.Owner{Field: v1beta1.KustomizationFieldManager})
+	manager.SetConcurrency(atOnce)
+	return &Site{cluster: to, as: to.Self(), client: objects, manager: manager}, nil
 }
 
 // AwaitController waits until the controller is available. progress is called with what is missing.
@@ -179,7 +128,7 @@ func (s *Site) causeOf(ctx context.Context) string {
 // object reads an object by kind; nil when it, or its kind, does not exist.
 func (s *Site) object(ctx context.Context, kind schema.GroupVersionKind, namespace, name string) (*unstructured.Unstructured, error) {
 	mapping, err := s.cluster.Mapper().RESTMapping(kind.GroupKind(), kind.Version)
-	if isNoKind(err) {
+	if meta.IsNoMatchError(err) {
 		return nil, nil //nolint:nilnil // nothing is an answer
 	}
 	if err != nil {

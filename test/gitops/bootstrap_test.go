@@ -117,6 +117,7 @@ func TestBootstrap(t *testing.T) {
 	}
 	t.Setenv("FAIRLEAD_GIT_TOKEN", token)
 	args := []string{"--url", url, "--path", "./clusters/one/", "--username", user}
+	previewsABootstrap(t, args)
 	out, stop := bootstrap(t, args...)
 	head := headOf(t, world.private, "org/fleet")
 	if !strings.Contains(out, "pushed "+head[:12]) || !strings.Contains(out, "the cluster follows the repository") {
@@ -130,6 +131,10 @@ func TestBootstrap(t *testing.T) {
 	if !strings.Contains(again, "has the manifests already") || !strings.Contains(again, "nothing was changed") ||
 		headOf(t, world.private, "org/fleet") != head {
 		t.Errorf("a second bootstrap prints\n%s", again)
+	}
+	preview := must(t, append([]string{"bootstrap", "git", "--dry-run", "--image", image, "--interval", "1s"}, args...)...)
+	if !strings.Contains(preview, "has the manifests already") || !strings.Contains(preview, "nothing would be changed") {
+		t.Errorf("a dry run after a bootstrap prints\n%s", preview)
 	}
 	fails(t, 2, "follows ./clusters/one of "+url+" already", "bootstrap", "git", "--wait", "--image", image, "--url", url,
 		"--path", "clusters/two", "--username", user)
@@ -182,6 +187,26 @@ func TestBootstrap(t *testing.T) {
 	}
 	if err := world.cluster.Client.Delete(t.Context(), config); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// previewsABootstrap has a dry run for an empty repository and a cluster without Fairlead.
+func previewsABootstrap(t *testing.T, args []string) {
+	t.Helper()
+	out := must(t, append([]string{"bootstrap", "git", "--dry-run", "--image", image}, args...)...)
+	for _, want := range []string{
+		"pushed to branch main: clusters/one/fairlead-system (dry run)", "applied Secret fairlead-system/fairlead-git",
+		"created Namespace fairlead-system (dry run)", "created Kustomization fairlead-system/fairlead (dry run)",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("a dry run of bootstrap lacks %q:\n%s", want, out)
+		}
+	}
+	if head, err := world.private.Head("org/fleet", "main"); err == nil {
+		t.Errorf("a dry run has pushed %s", head)
+	}
+	if world.cluster.Exists(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: install.Namespace}}) {
+		t.Error("a dry run of bootstrap has created the namespace")
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
@@ -23,6 +24,7 @@ func TestInstall(t *testing.T) {
 	must(t, "check", "--pre")
 	fails(t, 1, "does not exist", "check")
 	remove(t)
+	previewsAnInstallation(t)
 	if out := must(t, "install", "--wait", "--image", image); !strings.Contains(out,
 		"created Deployment fairlead-system/fairlead-controller") ||
 		!strings.Contains(out, "the controller is available") {
@@ -41,9 +43,10 @@ func TestInstall(t *testing.T) {
 	if out := must(t, "install", "--wait", "--image", image); !strings.Contains(out, "nothing was changed") {
 		t.Errorf("a second install prints\n%s", out)
 	}
+	previewsAnUpgrade(t)
 	for name, version := range versions(t) {
 		if before[name] != version {
-			t.Errorf("a second install has written %s", name)
+			t.Errorf("a second install, or a dry run, has written %s", name)
 		}
 	}
 	newer := must(t, "install", "--wait", "--image", "registry.example.com/fairlead:v2", "--no-cluster-admin",
@@ -56,6 +59,89 @@ func TestInstall(t *testing.T) {
 	if out := must(t, "check"); !strings.Contains(out, "warning  cluster-admin") {
 		t.Errorf("check without cluster-admin prints\n%s", out)
 	}
+}
+
+// previewsAnInstallation has a dry run in a cluster without Fairlead, where the namespace and the kinds of the objects come with them.
+func previewsAnInstallation(t *testing.T) {
+	t.Helper()
+	out := must(t, "install", "--dry-run", "--image", image)
+	for _, object := range []string{
+		"Namespace fairlead-system", "CustomResourceDefinition helmreleases.fairlead.dev", "Deployment fairlead-system/fairlead-controller",
+	} {
+		if !strings.Contains(out, "created "+object+" (dry run)\n") {
+			t.Errorf("a dry run does not say that it would create the %s:\n%s", object, out)
+		}
+	}
+	if world.cluster.Exists(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: install.Namespace}}) {
+		t.Error("a dry run has created the namespace")
+	}
+	fails(t, 2, "leave out one of them", "install", "--dry-run", "--wait", "--image", image)
+	fails(t, 2, "leave out one of them", "install", "--dry-run", "--export", "--image", image)
+}
+
+// previewsAnUpgrade has dry runs of the installation that is there, and of one with another image and fewer rights.
+func previewsAnUpgrade(t *testing.T) {
+	t.Helper()
+	if out := must(t, "install", "--dry-run", "--image", image); !strings.Contains(out, "nothing would be changed") {
+		t.Errorf("a dry run of what is installed prints\n%s", out)
+	}
+	out := must(t, "install", "--dry-run", "--image", "registry.example.com/fairlead:v2", "--no-cluster-admin")
+	for _, want := range []string{
+		"changed Deployment fairlead-system/fairlead-controller (dry run)\n  replace /spec/template/spec/containers/0/image: \"" + image + "\" → \"registry.example.com/fairlead:v2\"",
+		"deleted ClusterRoleBinding fairlead-release-admin (dry run)",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("a dry run of an upgrade lacks %q:\n%s", want, out)
+		}
+	}
+}
+
+// A field that another client has set, and that cannot be together with what is applied, goes.
+func TestInstallRemovesFieldsThatExclude(t *testing.T) {
+	remove(t)
+	must(t, "install", "--image", image)
+	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: install.Namespace, Name: install.Controller}}
+	patch := client.RawPatch(types.JSONPatchType, []byte(
+		`[{"op":"replace","path":"/spec/template/spec/containers/0/livenessProbe","value":{"tcpSocket":{"port":8081}}}]`))
+	if err := world.cluster.Client.Patch(t.Context(), deployment, patch, client.FieldOwner("someone")); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"--dry-run"}, {}} {
+		out := must(t, append([]string{"install", "--image", image}, args...)...)
+		if !strings.Contains(out, "changed Deployment fairlead-system/fairlead-controller") {
+			t.Errorf("install %v prints\n%s", args, out)
+		}
+	}
+	probe := env.Read(t, world.cluster, deployment).Spec.Template.Spec.Containers[0].LivenessProbe
+	if probe.HTTPGet == nil || probe.TCPSocket != nil {
+		t.Errorf("the probe is %+v", probe)
+	}
+}
+
+// An object that another Kustomization owns is not taken over, and nothing else is written.
+func TestInstallRefusesObjectsOfOthers(t *testing.T) {
+	remove(t)
+	must(t, "install", "--image", image)
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "fairlead-view"}}
+	owner := func(name string) {
+		t.Helper()
+		patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"`+v1beta1.KustomizationNameLabel+`":"`+name+`"}}}`))
+		if err := world.cluster.Client.Patch(t.Context(), role, patch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	owner("apps")
+	before := versions(t)
+	for _, args := range [][]string{{"--dry-run"}, {}} {
+		fails(t, 2, "ClusterRole fairlead-view (components.yaml) belongs to Kustomization fairlead-system/apps",
+			append([]string{"install", "--image", "registry.example.com/fairlead:v2"}, args...)...)
+	}
+	for name, version := range versions(t) {
+		if before[name] != version {
+			t.Errorf("an install that was refused has written %s", name)
+		}
+	}
+	owner(install.Root)
 }
 
 // output is what a command that succeeds prints to standard output.
