@@ -116,6 +116,7 @@ var forbidden = []struct {
 	{"helm.sh/helm/v3/pkg/storage", []string{"helmops/engine"}, "Helm stays behind one package"},
 	{"sigs.k8s.io/controller-runtime/pkg/builder", []string{"controllers/loop"}, "controllers are set up in one place"},
 	{"sigs.k8s.io/controller-runtime/pkg/manager", []string{"cmd/"}, "only the command runs a manager"},
+	{"github.com/fluxcd/pkg/ssa", []string{"helmops/install"}, "it costs a GET and a dry run for each object; controllers count requests"},
 }
 
 // inProcess are the packages that build kustomizations in their own process: the job of the child processes, and what
