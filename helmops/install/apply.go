@@ -34,9 +34,9 @@ const (
 	readyTimeout  = time.Minute
 )
 
-// Apply brings an installation into the cluster, and deletes what one with other options has left there. A Preview comes
-// first: when an object would be refused, nothing is written. When everything is as it is wanted, nothing is written
-// either. The changes are those of the Preview.
+// Apply brings an installation into the cluster, and deletes what one with other options has left there. A Preview
+// comes first: when an object would be refused, nothing is written. When everything is as it is wanted, nothing is
+// written either. The changes are those of the Preview.
 func (s *Site) Apply(ctx context.Context, o Options) ([]Change, error) {
 	objects, err := o.Objects(ctx)
 	if err != nil {
@@ -53,7 +53,10 @@ func (s *Site) Apply(ctx context.Context, o Options) ([]Change, error) {
 	}
 
 	owned := ssa.DefaultDeleteOptions()
-	owned.Inclusions = map[string]string{v1beta1.KustomizationNameLabel: Root, v1beta1.KustomizationNamespaceLabel: Namespace}
+	owned.Inclusions = map[string]string{
+		v1beta1.KustomizationNameLabel:      Root,
+		v1beta1.KustomizationNamespaceLabel: Namespace,
+	}
 	owned.Exclusions = map[string]string{v1beta1.PruneAnnotation: v1beta1.Disabled}
 	for _, c := range changes {
 		if c.Action != Deleted {

@@ -120,7 +120,8 @@ items:
 	}
 }
 
-// What is removed goes in the reverse of the order in which it came, but for the definitions, with which their objects go.
+// What is removed goes in the reverse of the order in which it came, but for the definitions, with which their
+// objects go.
 func TestOrderOfRemoval(t *testing.T) {
 	t.Parallel()
 	objects, err := everything(t.Context())

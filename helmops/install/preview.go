@@ -36,8 +36,8 @@ type Change struct {
 	live *unstructured.Unstructured
 }
 
-// Preview finds out what Apply would do, by dry runs, and writes nothing. Objects whose namespace or kind comes with the
-// installation are checked without the API server. The error names all objects that would be refused, or one that
+// Preview finds out what Apply would do, by dry runs, and writes nothing. Objects whose namespace or kind comes with
+// the installation are checked without the API server. The error names all objects that would be refused, or one that
 // belongs to another owner.
 func (s *Site) Preview(ctx context.Context, o Options) ([]Change, error) {
 	objects, err := o.Objects(ctx)

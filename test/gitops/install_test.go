@@ -61,7 +61,8 @@ func TestInstall(t *testing.T) {
 	}
 }
 
-// previewsAnInstallation has a dry run in a cluster without Fairlead, where the namespace and the kinds of the objects come with them.
+// previewsAnInstallation has a dry run in a cluster without Fairlead, where the namespace and the kinds of the
+// objects come with them.
 func previewsAnInstallation(t *testing.T) {
 	t.Helper()
 	out := must(t, "install", "--dry-run", "--image", image)
