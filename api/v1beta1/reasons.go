@@ -83,7 +83,7 @@ const (
 	AdoptedReason = "Adopted"
 	// OrphanedReason: the object was deleted and its Helm release was left behind.
 	OrphanedReason = "Orphaned"
-	// RetriesExceededReason: this very input has failed as often as it may; other input or a reset starts a new attempt.
+	// RetriesExceededReason: this very input has failed as often as its policy allows; other input or a reset starts a new attempt.
 	RetriesExceededReason = "RetriesExceeded"
 	// MissingRollbackTargetReason: a failed upgrade cannot be undone, because no good revision is left in storage.
 	MissingRollbackTargetReason = "MissingRollbackTarget"

@@ -340,7 +340,7 @@ func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, arti
 	changed := release.NewChanges()
 	engine := engine.New(ctx, engine.Config{
 		Local: to.local, Remote: to.remote, Shares: to.shares, Pool: to.pool, Now: time.Now,
-		OnRecordChanged: changed.Tell, OnObjectChanged: changed.Moved,
+		OnRecordChanged: changed.RecordsChanged, OnObjectChanged: changed.ObjectsChanged,
 	})
 	loop.CountWaiting(engine.Waiting)
 	charts := catalog.NewCatalog(manager.GetClient(), manager.GetAPIReader(), artifacts)

@@ -155,7 +155,7 @@ func hook() *v1beta1.Receiver {
 		Resources: []v1beta1.ReceiverResource{{Kind: v1beta1.GitRepositoryKind, Name: "fleet"}, {Kind: v1beta1.HelmRepositoryKind, Name: "*", Namespace: "web"}},
 	}
 	r.Status.ObservedGeneration, r.Status.WebhookPath = 3, "/hook/0123456789abcdef"
-	status.Ready(r, v1beta1.SucceededReason, "it is called at /hook/0123456789abcdef", now.Add(-time.Hour))
+	status.Ready(r, v1beta1.SucceededReason, "its path is /hook/0123456789abcdef", now.Add(-time.Hour))
 	return r
 }
 

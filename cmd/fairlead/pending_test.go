@@ -117,7 +117,7 @@ func TestDiffPendingDuringAnUpgrade(t *testing.T) {
 	want := `from revision 42 (shop 1.9.1) to the wanted chart and values
 chart: shop 1.9.1 9f2c1a2b3c4d → shop 1.9.2 7c1e09a25b3c
 why: version 1.9.1 → 1.9.2
-but: revision 43 is pending-upgrade: the controller is at work on it, or ends it when it starts
+but: revision 43 is pending-upgrade: the controller finishes it, at the latest when it starts again
 Deployment shop: changed
   .spec.template.spec.containers[name="web"].image: shop:1.9.1 → shop:1.9.2
 `

@@ -49,7 +49,7 @@ type Options struct {
 	Concurrency int
 	// Engine brings objects into clusters. Moved is what it calls for Kustomizations whose objects changed.
 	Engine Engine
-	Moved  *Moved
+	Moved  *ObjectChanges
 	// Builder makes objects of the files of a source. It works on what tenants write.
 	Builder Builder
 	// Now is the clock.
@@ -64,13 +64,13 @@ type Options struct {
 }
 
 // Moved passes on whose objects changed, from an engine that is made before the controller.
-type Moved struct{ waker *loop.Waker }
+type ObjectChanges struct{ waker *loop.Waker }
 
 // NewMoved returns one without listeners.
-func NewMoved() *Moved { return &Moved{waker: loop.NewWaker()} }
+func NewMoved() *ObjectChanges { return &ObjectChanges{waker: loop.NewWaker()} }
 
 // Tell has the Kustomization looked at.
-func (m *Moved) Tell(owner types.NamespacedName) { m.waker.Wake(owner) }
+func (m *ObjectChanges) Tell(owner types.NamespacedName) { m.waker.Wake(owner) }
 
 // Exists reports whether there is a Kustomization, by the cache.
 func Exists(objects client.Reader) func(context.Context, types.NamespacedName) bool {

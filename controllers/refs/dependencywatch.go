@@ -173,7 +173,7 @@ func (l *DependencyWatcher) start(ctx context.Context, v *view, access cluster.A
 	guard.Go("watching an object", func() {
 		err := guard.Do("watching an object", func() error {
 			return l.objects.Follow(ctx, access, id.kind, id.key, func(object *unstructured.Unstructured) (bool, error) {
-				l.see(v, object)
+				l.record(v, object)
 				return false, nil
 			})
 		})
@@ -183,8 +183,8 @@ func (l *DependencyWatcher) start(ctx context.Context, v *view, access cluster.A
 	})
 }
 
-// see takes over a state of an object.
-func (l *DependencyWatcher) see(v *view, object *unstructured.Unstructured) {
+// record takes over a state of an object.
+func (l *DependencyWatcher) record(v *view, object *unstructured.Unstructured) {
 	l.mu.Lock()
 	v.ObservedState = ObservedState{Known: true, Object: object}
 	v.failures = 0

@@ -17,9 +17,9 @@ type Changes struct {
 // NewChanges returns a carrier that drops everything until the controller listens.
 func NewChanges() *Changes { return &Changes{} }
 
-// Tell passes on that the records of a Helm release changed. of is the namespace of the HelmReleases whose kubeConfig
+// RecordsChanged passes on that the records of a Helm release changed. of is the namespace of the HelmReleases whose kubeConfig
 // leads to the cluster of the records; it is empty for the own cluster. It does not block.
-func (c *Changes) Tell(of, storageNamespace, release string) {
+func (c *Changes) RecordsChanged(of, storageNamespace, release string) {
 	c.mu.Lock()
 	tell := c.tell
 	c.mu.Unlock()
@@ -28,8 +28,8 @@ func (c *Changes) Tell(of, storageNamespace, release string) {
 	}
 }
 
-// Moved passes on that objects of a HelmRelease changed. It does not block for long.
-func (c *Changes) Moved(owner types.NamespacedName) {
+// ObjectsChanged passes on that objects of a HelmRelease changed. It does not block for long.
+func (c *Changes) ObjectsChanged(owner types.NamespacedName) {
 	c.mu.Lock()
 	moved := c.moved
 	c.mu.Unlock()

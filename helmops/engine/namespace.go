@@ -17,9 +17,9 @@ import (
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
-// beforehand adds what an install or upgrade does before its record is created. Helm makes namespaces for installs
+// beforeFirstRecord adds what an install or upgrade does before its record is created. Helm makes namespaces for installs
 // only; a failed install is continued as an upgrade, and the namespace may be gone by then.
-func (r *run) beforehand(store driver.Driver, before []plan.Record) driver.Driver {
+func (r *run) beforeFirstRecord(store driver.Driver, before []plan.Record) driver.Driver {
 	if r.Step != plan.Install && r.Step != plan.Upgrade {
 		return store
 	}

@@ -296,7 +296,7 @@ func (r *run) configuration(before []plan.Record, chart *standIn) (*action.Confi
 
 	store := r.driver(before)
 	client := r.newClient(store, leftovers)
-	records := r.beforehand(store, before)
+	records := r.beforeFirstRecord(store, before)
 	if chart != nil {
 		records = &completing{Driver: records, standIn: chart}
 	}

@@ -128,7 +128,7 @@ func (s *Site) denied(ctx context.Context, objects []apply.Object) ([]right, err
 // checkDenied has one check for each group of rights that are missing.
 func checkDenied(denied []right) []Check {
 	if len(denied) == 0 {
-		return []Check{{Name: "permissions", Outcome: Passed, Message: "you may create what Fairlead consists of"}}
+		return []Check{{Name: "permissions", Outcome: Passed, Message: "you may create every object of an installation"}}
 	}
 
 	var out []Check

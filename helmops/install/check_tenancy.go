@@ -19,7 +19,7 @@ var admissionPolicy = schema.GroupVersionKind{Group: "admissionregistration.k8s.
 
 // CheckPolicies checks whether the cluster serves the policies of strict tenancy.
 func (s *Site) CheckPolicies() (Check, error) {
-	c := Check{Name: "admission policies", Outcome: Passed, Message: "served, so that --tenancy=strict can be installed"}
+	c := Check{Name: "admission policies", Outcome: Passed, Message: "served: --tenancy=strict can be installed"}
 	_, err := s.cluster.Mapper().RESTMapping(admissionPolicy.GroupKind(), admissionPolicy.Version)
 	switch {
 	case meta.IsNoMatchError(err):

@@ -30,7 +30,7 @@ func TestCheckDenied(t *testing.T) {
 		denied []right
 		want   []string
 	}{
-		"nothing": {nil, []string{"passed permissions: you may create what Fairlead consists of"}},
+		"nothing": {nil, []string{"passed permissions: you may create every object of an installation"}},
 		"one":     {[]right{{"create", namespaces, ""}}, []string{"failed permissions: you may not create namespaces"}},
 		"verbs and resources of a group are joined": {
 			[]right{{"get", roles, ""}, {"patch", roles, ""}, {"get", bindings, ""}, {"patch", bindings, ""}, {"get", roles, ""}},

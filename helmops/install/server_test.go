@@ -151,7 +151,7 @@ func TestBeforeWithoutRights(t *testing.T) {
 	}
 	want := []string{
 		"passed Kubernetes: v1.37.0",
-		"passed admission policies: served, so that --tenancy=strict can be installed",
+		"passed admission policies: served: --tenancy=strict can be installed",
 		"failed permissions: you may not get, create, patch namespaces",
 		"failed permissions: you may not get, create, patch serviceaccounts, services in namespace fairlead-system",
 		"failed permissions: you may not get, create, patch validatingadmissionpolicies, " +

@@ -156,7 +156,7 @@ func pinned(d Desired, o Observed, now time.Time) (Plan, bool) {
 			continue
 		case newest.Status == StatusDeployed && (r == newest || newest.isRollback() && newest.same(r)):
 			return Plan{Step: None, Reason: v1beta1.RolledBackReason, To: r.Version, Message: what +
-				"; it stays until the chart, the values or the post renderers change, or the request is taken back"}, true
+				"; it stays until the chart, the values or the post renderers change, or you remove the request"}, true
 		}
 
 		if why := o.rule(d).Refuses(r, true); why != "" {

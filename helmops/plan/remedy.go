@@ -29,7 +29,7 @@ func unobservedActionRule(d Desired, o Observed, _ time.Time) (Plan, bool) {
 	}
 
 	records := o.History.Records
-	if o.untold(d) {
+	if o.testsUnobserved(d) {
 		return Plan{Step: Recount, To: o.Recorded, Finishes: Test, Reason: ReasonUnrecorded,
 			Message: fmt.Sprintf("the tests of revision %d failed while no controller looked", o.Recorded)}, true
 	}
@@ -49,8 +49,8 @@ func unobservedActionRule(d Desired, o Observed, _ time.Time) (Plan, bool) {
 	return Plan{}, false
 }
 
-// untold reports whether the tests of the newest revision failed since status looked at it.
-func (o Observed) untold(d Desired) bool {
+// testsUnobserved reports whether the tests of the newest revision failed since status looked at it.
+func (o Observed) testsUnobserved(d Desired) bool {
 	newest := o.History.Newest()
 	return newest.Version == o.Recorded && newest.Digest != o.RecordedDigest && newest.Ours && newest.Status == StatusDeployed && newest.broken(d)
 }
@@ -135,7 +135,7 @@ func exceeded(failures int64) Plan {
 		times = "once"
 	}
 	return Plan{Step: Wait, Reason: v1beta1.RetriesExceededReason, Stalled: true, MarksKnownBad: true, Message: "this input has failed " + times +
-		", as often as it may; another chart, other values, a change of a timeout, wait, test, health or remediation setting, or a reset starts a new attempt"}
+		", as often as its policy allows; another chart, other values, a change of a timeout, wait, test, health or remediation setting, or a reset starts a new attempt"}
 }
 
 // remediate is the remediation of a failed revision. It follows at once, and with back-off after it failed itself.

@@ -16,8 +16,8 @@ func (s *Stage) verifiedBy() string {
 	return "verified by all HelmReleases"
 }
 
-// left says what a registry keeps of a candidate that is rejected there.
-func (s *Stage) left(c Candidate) string {
+// whatStays says what a registry keeps of a candidate that is rejected there.
+func (s *Stage) whatStays(c Candidate) string {
 	if !s.Copies || s.verification(c.ID) == nil {
 		return ""
 	}

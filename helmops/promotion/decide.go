@@ -27,7 +27,7 @@ var rules = []rule{
 	{"rolledBack", rolledBack},
 	{"judged", judged},
 	{"requested", requested},
-	{"held", held},
+	{"held", heldBack},
 	{"promoted", promoted},
 	{"idle", idle},
 }
@@ -92,7 +92,7 @@ func rejecting(s situation) (Decision, bool) {
 		return Decision{}, false
 	}
 
-	v, _ := s.stage.judge(s.now)
+	v, _ := s.stage.verdictBefore(s.now)
 	back := s.stage.last()
 	known := s.stage.recorded(d.ID) != "" || s.stage.refusal(d.Candidate) != ""
 	if v.Result != Fail || d.Cause == CauseRollback || back == nil && known {
@@ -101,7 +101,7 @@ func rejecting(s situation) (Decision, bool) {
 
 	out := Decision{
 		Step: StepReject, Candidate: &d.Candidate, Back: back, Cause: CauseRollback, Phase: PhaseFailed,
-		Message: v.message + s.stage.left(d.Candidate),
+		Message: v.message + s.stage.whatStays(d.Candidate),
 	}
 	if back != nil {
 		out.Phase = PhaseVerifying
@@ -144,7 +144,7 @@ func pinned(s situation) (Decision, bool) {
 
 	out.Candidate = c
 	if d := s.stage.Delivery; d != nil && d.ID == c.ID {
-		v, deadline := s.stage.judge(s.now)
+		v, deadline := s.stage.verdictBefore(s.now)
 		out.Message = fmt.Sprintf("pinned to %s: %s", c.Title(), v.message)
 		out.Next = deadline
 		return out, true
@@ -200,7 +200,7 @@ func judged(s situation) (Decision, bool) {
 		return Decision{}, false
 	}
 
-	v, deadline := s.stage.judge(s.now)
+	v, deadline := s.stage.verdictBefore(s.now)
 	if v.Result != Wait {
 		return Decision{}, false
 	}
@@ -210,7 +210,7 @@ func judged(s situation) (Decision, bool) {
 	}, true
 }
 
-func held(s situation) (Decision, bool) {
+func heldBack(s situation) (Decision, bool) {
 	for _, why := range []string{s.stage.Hold, s.stage.HeldBy} {
 		if why != "" {
 			return Decision{Step: StepNone, Phase: PhaseHeld, Message: "held: " + why}, true

@@ -51,7 +51,7 @@ func (f *Facts) awaits(s *Stage, now time.Time) *awaiting {
 		}
 
 		q := question{facts: f, stage: later, candidate: d.Candidate, now: now}
-		if found := q.patience(); found != nil {
+		if found := q.waitsFor(); found != nil {
 			return found
 		}
 	}
@@ -59,8 +59,8 @@ func (f *Facts) awaits(s *Stage, now time.Time) *awaiting {
 	return nil
 }
 
-// patience is what keeps a candidate out of a stage when only time and approvals do; nil when anything else does.
-func (q question) patience() *awaiting {
+// waitsFor is what keeps a candidate out of a stage when only time and approvals do; nil when anything else does.
+func (q question) waitsFor() *awaiting {
 	answers := q.askChecks(q.askGates())
 	var waits []string
 	for _, a := range answers {

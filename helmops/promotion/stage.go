@@ -75,8 +75,8 @@ func (s *Stage) verdict() verdict {
 	return s.tally().verdict(s)
 }
 
-// judge is the verdict, which the deadline turns into a rejection. deadline is zero when there is none.
-func (s *Stage) judge(now time.Time) (v verdict, deadline time.Time) {
+// verdictBefore is the verdict, which the deadline turns into a rejection. deadline is zero when there is none.
+func (s *Stage) verdictBefore(now time.Time) (v verdict, deadline time.Time) {
 	v = s.verdict()
 	d := s.Delivery
 	if s.Deadline == 0 || d.Verified || d.Cause == CauseRollback || v.Result != Wait || len(s.Releases) == 0 {

@@ -37,7 +37,7 @@ func (w Work) passAfter(after *v1beta1.HelmRelease) *Pass {
 func follows(p plan.Plan, ended time.Time) string {
 	switch {
 	case p.Step == plan.Rollback:
-		return fmt.Sprintf("it is rolled back to revision %d now", p.To)
+		return fmt.Sprintf("the controller rolls it back to revision %d now", p.To)
 	case p.Step == plan.Uninstall:
 		return "it is uninstalled now"
 	case p.Step == plan.Wait && p.Stalled:

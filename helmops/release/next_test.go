@@ -21,7 +21,7 @@ func TestWhatFollowsIsDecidedWithoutRequests(t *testing.T) {
 	to := plan.Target{Name: "web", Namespace: "apps", StorageNamespace: "apps"}
 	outcome := w.runner.Do(t.Context(), workOf(w.hr.DeepCopy(), plan.Plan{Step: plan.Upgrade, Target: to}, w.in, nil))
 	status.ReleaseDone(w.hr, outcome, w.clock)
-	if says := status.Message(w.hr); !strings.HasSuffix(says, "it is rolled back to revision 1 now") {
+	if says := status.Message(w.hr); !strings.HasSuffix(says, "the controller rolls it back to revision 1 now") {
 		t.Errorf("Ready says %q", says)
 	}
 }

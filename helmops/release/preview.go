@@ -50,7 +50,7 @@ func PreviewOf(hr *v1beta1.HelmRelease, in Inputs, records []plan.Record, now ti
 		out.RunsWanted = plan.Decide(alone, only(out.Running, alone, generation), now).Step == plan.None
 		if out.Next.Reason == plan.ReasonInterrupted {
 			// Whether the controller works cannot be seen in the records.
-			out.Next.Message = fmt.Sprintf("revision %d is %s: the controller is at work on it, or ends it when it starts",
+			out.Next.Message = fmt.Sprintf("revision %d is %s: the controller finishes it, at the latest when it starts again",
 				out.Running.Version, out.Running.Status)
 		}
 	}

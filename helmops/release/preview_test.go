@@ -35,21 +35,21 @@ func TestForeseeWhileAnActionIsUnderWay(t *testing.T) {
 		"an upgrade to what is wanted": {
 			records:  []plan.Record{as(3, plan.StatusPendingUpgrade), as(2, plan.StatusDeployed, older)},
 			deployed: 2, running: 3, runsWanted: true, change: plan.Upgrade,
-			message: "revision 3 is pending-upgrade: the controller is at work on it, or ends it when it starts",
+			message: "revision 3 is pending-upgrade: the controller finishes it, at the latest when it starts again",
 		},
 		"the former revision is superseded already": {
 			records:  []plan.Record{as(3, plan.StatusPendingUpgrade), as(2, plan.StatusSuperseded, older)},
 			deployed: 2, running: 3, runsWanted: true, change: plan.Upgrade,
-			message: "revision 3 is pending-upgrade: the controller is at work on it, or ends it when it starts",
+			message: "revision 3 is pending-upgrade: the controller finishes it, at the latest when it starts again",
 		},
 		"an upgrade to what is no longer wanted": {
 			records:  []plan.Record{as(3, plan.StatusPendingUpgrade, older), as(2, plan.StatusSuperseded)},
 			deployed: 2, running: 3, change: plan.None,
-			message: "revision 3 is pending-upgrade: the controller is at work on it, or ends it when it starts",
+			message: "revision 3 is pending-upgrade: the controller finishes it, at the latest when it starts again",
 		},
 		"the first install": {
 			records: []plan.Record{as(1, plan.StatusPendingInstall)}, running: 1, runsWanted: true, change: plan.Install,
-			message: "revision 1 is pending-install: the controller is at work on it, or ends it when it starts",
+			message: "revision 1 is pending-install: the controller finishes it, at the latest when it starts again",
 		},
 		"an upgrade of another Helm client": {
 			records:  []plan.Record{as(3, plan.StatusPendingUpgrade, foreign, older), as(2, plan.StatusSuperseded, older)},

@@ -81,8 +81,8 @@ func counted(hr *v1beta1.HelmRelease) int64 {
 // failuresBeside is how many other failures there were, at least the one that was just counted.
 func failuresBeside(hr *v1beta1.HelmRelease) int64 { return max(1, hr.Status.Failures-counted(hr)) }
 
-// good notes that the newest revision is: its failures are forgotten, and it is verified, or begins to bake.
-func good(hr *v1beta1.HelmRelease, w writer) {
+// markGood notes that the newest revision is: its failures are forgotten, and it is verified, or begins to bake.
+func markGood(hr *v1beta1.HelmRelease, w writer) {
 	forgive(hr)
 	w.unset(v1beta1.RemediatedCondition)
 	newest := hr.Status.Latest()
@@ -160,8 +160,8 @@ func later(until metav1.Time, now time.Time, bake time.Duration) metav1.Time {
 	return metav1.NewTime(now.Add(bake).Truncate(time.Second))
 }
 
-// stays says that the release is where a user wants it to be, and not at what its spec asks for.
-func stays(hr *v1beta1.HelmRelease, p plan.Plan, w writer) {
+// keepRequested says that the release is where a user wants it to be, and not at what its spec asks for.
+func keepRequested(hr *v1beta1.HelmRelease, p plan.Plan, w writer) {
 	hr.Status.Bake = nil
 	w.unset(v1beta1.RemediatedCondition)
 	w.set(v1beta1.VerifiedCondition, metav1.ConditionFalse, v1beta1.NotVerifiedReason, "a user has asked for a former revision")
@@ -193,8 +193,8 @@ func markKnownBad(hr *v1beta1.HelmRelease, bad v1beta1.KnownBad) {
 	hr.Status.KnownBad = append([]v1beta1.KnownBad{bad}, rest[:min(len(rest), maxKnownBad-1)]...)
 }
 
-// condemnLimited notes an input that exceeds a bound of rendering, and does so again.
-func condemnLimited(hr *v1beta1.HelmRelease, o Outcome, now time.Time) {
+// markLimited notes an input that exceeds a bound of rendering, and does so again.
+func markLimited(hr *v1beta1.HelmRelease, o Outcome, now time.Time) {
 	if o.Failure != nil && o.Failure.Final && o.Failure.Reason == v1beta1.RenderingLimitExceededReason {
 		markKnownBad(hr, o.knownBad(now))
 	}

@@ -78,8 +78,8 @@ func enumerate(named []string, all int) string {
 	return text
 }
 
-// looked records what a look at drift, or its correction, has found.
-func looked(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
+// inspected records what a look at drift, or its correction, has found.
+func inspected(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	w := current(hr, now)
 	if o.Reason == plan.ReasonUnlisted {
 		return listed(o, w)

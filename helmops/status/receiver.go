@@ -16,7 +16,7 @@ func ReceiverObserved(r *v1beta1.Receiver) {
 // ReceiverServes records the path that a receiver is called at.
 func ReceiverServes(r *v1beta1.Receiver, path string, now time.Time) {
 	r.Status.WebhookPath = path
-	Ready(r, v1beta1.SucceededReason, "it is called at "+path, now)
+	Ready(r, v1beta1.SucceededReason, "its path is "+path, now)
 }
 
 // ReceiverFailed records why a receiver cannot be called: it has no path.

@@ -109,14 +109,14 @@ func recordDone(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 		return superseded(hr, o, now)
 	}
 
-	condemnLimited(hr, o, now)
+	markLimited(hr, o, now)
 	switch o.Step {
 	case plan.Install, plan.Upgrade:
 		return released(hr, o, before, now)
 	case plan.Rollback:
 		return rolledBack(hr, o, now)
 	case plan.Correct, plan.Inspect:
-		return looked(hr, o, now)
+		return inspected(hr, o, now)
 	case plan.Test:
 		return tested(hr, o, now)
 	case plan.Uninstall:
@@ -170,7 +170,7 @@ func released(hr *v1beta1.HelmRelease, o Outcome, before string, now time.Time) 
 	}
 
 	w.unset(v1beta1.TestSuccessCondition)
-	good(hr, w)
+	markGood(hr, w)
 	w.ready(reason, message)
 	return event
 }
@@ -202,7 +202,7 @@ func tested(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	case o.Tested == plan.TestsPassed && newest != nil:
 		message := "the tests of revision " + fmt.Sprint(newest.Version) + " passed"
 		w.set(v1beta1.TestSuccessCondition, metav1.ConditionTrue, v1beta1.TestSucceededReason, message)
-		good(hr, w)
+		markGood(hr, w)
 		w.ready(succeeded(*newest), describeRecorded(*newest, o.History)+"; its tests passed")
 		return Event{Reason: v1beta1.TestSucceededReason, Message: fmt.Sprintf("%s/%s: %s", o.Target.Namespace, o.Target.Name, message)}
 	case o.Tested == plan.TestsFailed && newest != nil:
@@ -231,7 +231,7 @@ func testsFailed(hr *v1beta1.HelmRelease, o Outcome, w writer) Event {
 
 	w.set(v1beta1.TestSuccessCondition, metav1.ConditionFalse, v1beta1.TestFailedReason, message)
 	if o.IgnoresTests {
-		good(hr, w)
+		markGood(hr, w)
 		w.ready(succeeded(*newest), describeRecorded(*newest, o.History)+"; its tests failed, which is ignored")
 		return Event{Warning: true, Reason: v1beta1.TestFailedReason, Message: message}
 	}

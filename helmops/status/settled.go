@@ -42,14 +42,14 @@ func ReleaseSettled(hr *v1beta1.HelmRelease, p plan.Plan, history []plan.Record,
 
 	w := current(hr, now)
 	if p.Reason == v1beta1.RolledBackReason {
-		stays(hr, p, w)
+		keepRequested(hr, p, w)
 		return
 	}
 
 	if p.Baking {
 		bakes(hr, p, w)
 	} else {
-		good(hr, w)
+		markGood(hr, w)
 	}
 
 	reason := succeeded(*newest)
@@ -105,7 +105,7 @@ func waits(hr *v1beta1.HelmRelease, p plan.Plan, now time.Time) {
 	}
 
 	w := current(hr, now)
-	reason, message := told(hr, p)
+	reason, message := readyFailure(hr, p)
 	if p.Reason == v1beta1.MissingRollbackTargetReason && p.To > 0 {
 		reason = p.Reason
 		message = p.Message // the request of a user
@@ -120,8 +120,8 @@ func waits(hr *v1beta1.HelmRelease, p plan.Plan, now time.Time) {
 	w.set(v1beta1.StalledCondition, metav1.ConditionTrue, p.Reason, p.Message)
 }
 
-// told is what Ready says, or should say, of the failure that is waited on.
-func told(hr *v1beta1.HelmRelease, p plan.Plan) (reason, message string) {
+// readyFailure is what Ready says, or should say, of the failure that is waited on.
+func readyFailure(hr *v1beta1.HelmRelease, p plan.Plan) (reason, message string) {
 	ready := meta.FindStatusCondition(hr.Status.Conditions, v1beta1.ReadyCondition)
 	if ready != nil && ready.Status == metav1.ConditionFalse && outcomes[ready.Reason] {
 		return ready.Reason, ready.Message

@@ -43,15 +43,15 @@ func rolledBack(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 
 	hr.Status.Bake = nil
 	if !automatic {
-		stays(hr, plan.Plan{Message: message}, w)
+		keepRequested(hr, plan.Plan{Message: message}, w)
 		return Event{Reason: v1beta1.RollbackSucceededReason, Message: message}
 	}
 
-	return remedied(hr, o, w, v1beta1.RollbackSucceededReason, message)
+	return remediated(hr, o, w, v1beta1.RollbackSucceededReason, message)
 }
 
-// remedied records that a failed attempt was undone.
-func remedied(hr *v1beta1.HelmRelease, o Outcome, w writer, reason, message string) Event {
+// remediated records that a failed attempt was undone.
+func remediated(hr *v1beta1.HelmRelease, o Outcome, w writer, reason, message string) Event {
 	hr.Status.Failures = counted(hr)
 	w.set(v1beta1.RemediatedCondition, metav1.ConditionTrue, reason, message)
 	event := Event{Reason: reason, Message: message}
@@ -70,7 +70,7 @@ func uninstalled(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 		hr.Status.LastVerified = nil
 		if remediates {
 			hr.Status.ObservedGeneration = o.Generation
-			return remedied(hr, o, w, v1beta1.UninstallSucceededReason, message)
+			return remediated(hr, o, w, v1beta1.UninstallSucceededReason, message)
 		}
 
 		forgive(hr)

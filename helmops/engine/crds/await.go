@@ -37,7 +37,7 @@ func (a *applier) await(ctx context.Context, on *cluster.Cluster, all []*definit
 
 // established watches one definition until the API server has accepted it.
 func (a *applier) established(ctx context.Context, d *definition) error {
-	if accepted, err := judge(d.live); accepted || err != nil {
+	if accepted, err := established(d.live); accepted || err != nil {
 		return err
 	}
 
@@ -63,7 +63,7 @@ func (a *applier) established(ctx context.Context, d *definition) error {
 			}
 
 			d.live = live
-			return judge(live)
+			return established(live)
 		})
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("waiting for CustomResourceDefinition %s to be established: %w", d.name(), context.Cause(ctx))
@@ -72,8 +72,8 @@ func (a *applier) established(ctx context.Context, d *definition) error {
 	return err
 }
 
-// judge reports whether a definition is in use. Names that another definition has are an error: waiting does not help.
-func judge(live *unstructured.Unstructured) (bool, error) {
+// established reports whether a definition is in use. Names that another definition has are an error: waiting does not help.
+func established(live *unstructured.Unstructured) (bool, error) {
 	if live.GetDeletionTimestamp() != nil {
 		return false, fmt.Errorf("CustomResourceDefinition %s is being deleted; the next attempt creates it again",
 			live.GetName())

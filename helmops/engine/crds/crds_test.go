@@ -145,20 +145,20 @@ func TestReplacementKeepsWhatOthersPutIn(t *testing.T) {
 
 func TestJudge(t *testing.T) {
 	t.Parallel()
-	if ok, err := judge(live(t, widgets)); !ok || err != nil {
+	if ok, err := established(live(t, widgets)); !ok || err != nil {
 		t.Errorf("an established one gives %v, %v", ok, err)
 	}
-	if ok, err := judge(build.Object(t, widgets)); ok || err != nil {
+	if ok, err := established(build.Object(t, widgets)); ok || err != nil {
 		t.Errorf("a new one gives %v, %v", ok, err)
 	}
 	rejected := build.Object(t,
 		widgets+"status: {conditions: [{type: NamesAccepted, status: \"False\", message: widgets is taken}]}\n")
-	if _, err := judge(rejected); err == nil || !strings.Contains(err.Error(), "widgets is taken") {
+	if _, err := established(rejected); err == nil || !strings.Contains(err.Error(), "widgets is taken") {
 		t.Errorf("names that are taken give %v", err)
 	}
 	going := live(t, widgets)
 	going.SetDeletionTimestamp(&metav1.Time{Time: metav1.Now().Time})
-	if _, err := judge(going); err == nil || !strings.Contains(err.Error(), "being deleted") {
+	if _, err := established(going); err == nil || !strings.Contains(err.Error(), "being deleted") {
 		t.Errorf("one that is being deleted gives %v", err)
 	}
 }

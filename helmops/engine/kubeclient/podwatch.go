@@ -133,7 +133,7 @@ func (f *podFollower) attempt(ctx context.Context) error {
 	}
 
 	for i := range list.Items {
-		f.see(ctx, &list.Items[i])
+		f.observe(ctx, &list.Items[i])
 	}
 
 	options := f.options
@@ -154,7 +154,7 @@ func (f *podFollower) attempt(ctx context.Context) error {
 			case event.Type == watch.Deleted:
 				f.forget(pod)
 			default:
-				f.see(ctx, pod)
+				f.observe(ctx, pod)
 			}
 		case <-f.nextDue():
 			f.overdue()
@@ -164,8 +164,8 @@ func (f *podFollower) attempt(ctx context.Context) error {
 	}
 }
 
-// see judges a pod.
-func (f *podFollower) see(ctx context.Context, pod *corev1.Pod) {
+// observe judges a pod.
+func (f *podFollower) observe(ctx context.Context, pod *corev1.Pod) {
 	if len(pod.UID) > maxUID {
 		return
 	}
@@ -191,7 +191,7 @@ func (f *podFollower) see(ctx context.Context, pod *corev1.Pod) {
 	f.mu.Unlock()
 	switch state {
 	case podBroken:
-		f.tell(faultOf(pod))
+		f.report(faultOf(pod))
 	case podPulling:
 		_, known := f.due[pod.UID]
 		if !known && len(f.due) >= maxPulling {
@@ -235,7 +235,7 @@ func (f *podFollower) nextDue() <-chan time.Time {
 func (f *podFollower) overdue() {
 	for uid, at := range f.due {
 		if !at.After(f.client.now()) {
-			f.tell(f.pulling[uid])
+			f.report(f.pulling[uid])
 			return
 		}
 	}
@@ -244,7 +244,7 @@ func (f *podFollower) overdue() {
 // faultOf says what a pod lacks.
 func faultOf(pod *corev1.Pod) string { return short("pod " + pod.Name + " " + health.PodCause(pod)) }
 
-func (f *podFollower) tell(fault string) {
+func (f *podFollower) report(fault string) {
 	object := f.object
 	object.cause = fault
 	select {

@@ -268,7 +268,7 @@ func TestPodsThatAreMadeUpAreKeptUpToABound(t *testing.T) {
 		for _, reason := range []string{"ImagePullBackOff", "ContainerCreating"} {
 			pod := waitingPod(reason+fmt.Sprint(i), reason, begun)
 			pod.UID = types.UID(pod.Name)
-			f.see(t.Context(), pod)
+			f.observe(t.Context(), pod)
 		}
 	}
 	if len(f.pulling) != maxPulling || len(f.due) != maxPulling || len(f.starting) != maxStarting {
@@ -277,12 +277,12 @@ func TestPodsThatAreMadeUpAreKeptUpToABound(t *testing.T) {
 	long := waitingPod(strings.Repeat("x", 10*maxCause), "ImagePullBackOff", begun)
 	f.pulling, f.due = map[types.UID]string{}, map[types.UID]time.Time{}
 	long.UID = "long"
-	f.see(t.Context(), long)
+	f.observe(t.Context(), long)
 	if got := len(f.pulling["long"]); got == 0 || got > maxCause {
 		t.Errorf("a fault of %d bytes is kept", got)
 	}
 	long.UID = types.UID(strings.Repeat("x", maxUID+1))
-	f.see(t.Context(), long)
+	f.observe(t.Context(), long)
 	if len(f.pulling) != 1 {
 		t.Error("a UID that no pod has is kept")
 	}

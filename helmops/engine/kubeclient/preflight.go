@@ -180,7 +180,7 @@ func (p *preflight) overwrite(info *resource.Info, body []byte) error {
 	if excluded, failed := p.excluded(info, body, err); excluded || failed != nil {
 		return failed
 	}
-	return p.judge(info, err)
+	return p.refusalOf(info, err)
 }
 
 // create tries to make an object, or to take it over when there is one that the tracker does not know.
@@ -192,7 +192,7 @@ func (p *preflight) create(info *resource.Info) error {
 
 	_, err = p.patch(info, body, true)
 	if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) {
-		return p.judge(info, err)
+		return p.refusalOf(info, err)
 	}
 
 	_, err = p.mayTake(info) // its fields are taken over first, too
@@ -205,7 +205,7 @@ func (p *preflight) askClientSide(info *resource.Info) (changes bool, err error)
 	switch {
 	case apierrors.IsNotFound(err):
 		_, err := p.postManifest(info, true)
-		return true, p.judge(info, err)
+		return true, p.refusalOf(info, err)
 	case err != nil:
 		return true, fmt.Errorf("reading %s: %w", name(info), err)
 	}
@@ -220,11 +220,11 @@ func (p *preflight) askClientSide(info *resource.Info) (changes bool, err error)
 	}
 
 	_, err = p.send(info, patch.kind, patch.body, true)
-	return true, p.judge(info, err)
+	return true, p.refusalOf(info, err)
 }
 
-// judge returns why an object cannot be written; nil when it can, or when the update itself makes room for it.
-func (p *preflight) judge(info *resource.Info, err error) error {
+// refusalOf returns why an object cannot be written; nil when it can, or when the update itself makes room for it.
+func (p *preflight) refusalOf(info *resource.Info, err error) error {
 	switch {
 	case err == nil, ssa.IsApplyOnly(err), ssa.IsDryRunUnsupported(err), p.stale(info, err):
 		return nil

@@ -352,7 +352,7 @@ func TestWaitingForADeletionNamesTheFinalizers(t *testing.T) {
 	s.put(t, settingsText, func(o *unstructured.Unstructured) {
 		o.SetFinalizers([]string{"example.com/a", "example.com/b"})
 	})
-	err := c.held(list[0], c.options.Timeout)
+	err := c.whyKept(list[0], c.options.Timeout)
 	want := "ConfigMap apps/settings is still there 5s after it was deleted; its finalizers are example.com/a, example.com/b"
 	if err == nil || err.Error() != want {
 		t.Errorf("error %v, want %q", err, want)

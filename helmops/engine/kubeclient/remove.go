@@ -196,7 +196,7 @@ func (c *Client) gone(ctx context.Context, info *resource.Info, timeout time.Dur
 	switch {
 	case ctx.Err() != nil:
 		c.stopWithProcess()
-		return c.held(info, timeout) //nolint:contextcheck // this one has ended
+		return c.whyKept(info, timeout) //nolint:contextcheck // this one has ended
 	case err != nil:
 		return fmt.Errorf("waiting until %s is gone: %w", name(info), err)
 	}
@@ -234,8 +234,8 @@ func (c *Client) awaitDeletion(ctx context.Context, info *resource.Info) error {
 	})
 }
 
-// held says what keeps an object that was deleted.
-func (c *Client) held(info *resource.Info, timeout time.Duration) error {
+// whyKept says what keeps an object that was deleted.
+func (c *Client) whyKept(info *resource.Info, timeout time.Duration) error {
 	live, err := c.live(info)
 	if apierrors.IsNotFound(err) {
 		return nil

@@ -127,7 +127,7 @@ func (c *Client) untilReady(
 	total := timeout
 	var pods *podWatch
 	for {
-		lacking := c.judge(resources, alone, jobs)
+		lacking := c.lacking(resources, alone, jobs)
 		switch {
 		case len(lacking) == 0:
 			return nil
@@ -135,7 +135,7 @@ func (c *Client) untilReady(
 			return c.notReady(lacking[:1], len(resources), 0) //nolint:contextcheck // it has a time of its own
 		}
 
-		progress.see(lacking, c.now())
+		progress.record(lacking, c.now())
 		p.leaveIf(observedOf(lacking) == len(lacking))
 		select {
 		case <-changed:
@@ -170,7 +170,7 @@ type progress struct {
 	lacks map[tracker.Ref]string
 }
 
-func (p *progress) see(lacking []unready, now time.Time) {
+func (p *progress) record(lacking []unready, now time.Time) {
 	lacks := make(map[tracker.Ref]string, len(lacking))
 	for _, object := range lacking {
 		lacks[ref(object.info)] = object.report.Full()
@@ -199,8 +199,8 @@ func (c *Client) notReady(lacking []unready, of int, timeout time.Duration) erro
 	return e
 }
 
-// judge returns the objects that are not ready, one that has failed first.
-func (c *Client) judge(resources kube.ResourceList, alone *loners, jobs bool) []unready {
+// lacking returns the objects that are not ready, one that has failed first.
+func (c *Client) lacking(resources kube.ResourceList, alone *loners, jobs bool) []unready {
 	var lacking []unready
 	for _, info := range resources {
 		report := c.report(info, alone, jobs)

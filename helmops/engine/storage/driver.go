@@ -86,7 +86,7 @@ func (d *Driver) Name() string { return driver.SecretsDriverName }
 // Expect makes the writes of d conditional on revisions being still what they were when they were read.
 func (d *Driver) Expect(revisions ...Revision) {
 	for i := range revisions {
-		d.see(&revisions[i].entry)
+		d.keepFirst(&revisions[i].entry)
 		d.keepMethod(revisions[i].entry.secret, revisions[i].ApplyMethod)
 	}
 }
@@ -233,7 +233,7 @@ func (d *Driver) whole(i *item) (*release.Release, error) {
 		return nil, err
 	}
 
-	d.see(&i.entry)
+	d.keepFirst(&i.entry)
 	d.keepMethod(i.secret, full.record.ApplyMethod)
 	return copyOf(full.release), nil
 }
@@ -262,7 +262,7 @@ func (d *Driver) method(secret string) (plan.ApplyMethod, error) {
 }
 
 func (d *Driver) stub(i *item) *release.Release {
-	d.see(&i.entry)
+	d.keepFirst(&i.entry)
 	record := i.record
 	rel := &release.Release{
 		Name: d.key.Name, Namespace: record.Namespace, Version: record.Version,
@@ -278,8 +278,8 @@ func (d *Driver) stub(i *item) *release.Release {
 	return rel
 }
 
-// see keeps the first state of a record that the action met; what it does is based on that one.
-func (d *Driver) see(e *entry) {
+// keepFirst keeps the first state of a record that the action met; what it does is based on that one.
+func (d *Driver) keepFirst(e *entry) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if _, known := d.seen[e.secret]; !known {
@@ -301,7 +301,7 @@ func (d *Driver) base(name string) (entry, error) {
 		return entry{}, err
 	}
 
-	d.see(&i.entry)
+	d.keepFirst(&i.entry)
 	return i.entry, nil
 }
 

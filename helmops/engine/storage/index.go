@@ -77,8 +77,8 @@ func (x *index) end(key secretKey) map[releaseKey]struct{} {
 	return news
 }
 
-// held reports whether an event was kept for later.
-func (x *index) held(e *entry, gone bool) bool {
+// deferred reports whether an event was kept for later.
+func (x *index) deferred(e *entry, gone bool) bool {
 	flight := x.writing[e.key()]
 	if flight != nil {
 		x.bytes += sizeOf(e)
@@ -154,7 +154,7 @@ func (x *index) observe(e *entry) bool {
 }
 
 func (x *index) observeLocked(e *entry) bool {
-	if x.held(e, false) || x.gone[e.uid] != nil {
+	if x.deferred(e, false) || x.gone[e.uid] != nil {
 		return false
 	}
 
@@ -180,7 +180,7 @@ func (x *index) vanished(e *entry) bool {
 }
 
 func (x *index) vanishedLocked(e *entry) bool {
-	if x.held(e, true) {
+	if x.deferred(e, true) {
 		return false
 	}
 

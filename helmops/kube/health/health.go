@@ -64,7 +64,7 @@ func Assess(object *unstructured.Unstructured, jobs bool) Report {
 		return Report{State: InProgress, Message: "its status cannot be read", Quote: err.Error()}
 	}
 
-	message, quote := told(object, result.Message)
+	message, quote := withoutQuote(object, result.Message)
 	switch result.Status {
 	case status.CurrentStatus:
 		return Report{State: Current}

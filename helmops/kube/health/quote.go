@@ -27,9 +27,9 @@ var decisive = []struct {
 	{"Ready", []string{"False", "Unknown"}},
 }
 
-// told splits what kstatus says of an object into what kstatus has worded itself, and what it repeats of a condition.
+// withoutQuote splits what kstatus says of an object into what kstatus has worded itself, and what it repeats of a condition.
 // The latter is replaced by the type, status and reason of the condition.
-func told(object *unstructured.Unstructured, text string) (message, quote string) {
+func withoutQuote(object *unstructured.Unstructured, text string) (message, quote string) {
 	conditions, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions")
 	if text != "" && !repeats(conditions, text) {
 		return text, ""

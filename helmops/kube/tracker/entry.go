@@ -93,7 +93,7 @@ func (s Scope) reduce(object *unstructured.Unstructured) Entry {
 		owners.add(manager, operation, subresource, func() any { return field["fieldsV1"] })
 	}
 
-	owners.tell(&entry)
+	owners.notify(&entry)
 	return entry
 }
 
@@ -120,7 +120,7 @@ func (s Scope) reduceMetadata(object *metav1.PartialObjectMetadata) Entry {
 		})
 	}
 
-	owners.tell(&entry)
+	owners.notify(&entry)
 	return entry
 }
 
@@ -151,7 +151,7 @@ func (o *owners) add(manager, operation, subresource string, fields func() any) 
 	}
 }
 
-func (o *owners) tell(e *Entry) {
+func (o *owners) notify(e *Entry) {
 	e.Ownership = o.applied
 	e.Legacy = o.legacy
 	e.Autoscaled = o.autoscaled

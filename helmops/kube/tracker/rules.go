@@ -67,8 +67,8 @@ func (e Entry) equal(other Entry) bool {
 	return e == other && slices.Equal(left, right)
 }
 
-// judge adds to an entry what the users with rules for the object think of it.
-func (r *rules) judge(entry *Entry, ref Ref, object *unstructured.Unstructured) {
+// assess adds to an entry what the users with rules for the object think of it.
+func (r *rules) assess(entry *Entry, ref Ref, object *unstructured.Unstructured) {
 	r.mu.RLock()
 	users := r.by[ref]
 	judges := make([]*health.Rules, len(users))
@@ -214,7 +214,7 @@ func (s *stream) judgeAgain(ctx context.Context, keys []key) {
 func (s *stream) take(object *unstructured.Unstructured) {
 	r, err := (*store)(s).take(object)
 	if err == nil {
-		s.tracker.watchers.tell(s.kind.GVK, s.contents.rejudge(r))
+		s.tracker.watchers.notify(s.kind.GVK, s.contents.rejudge(r))
 		s.count()
 	}
 }

@@ -83,7 +83,7 @@ func (s *stream) listerWatcher() cache.ListerWatcher {
 			o.LabelSelector = s.tracker.scope.selector()
 			answer, err := list(ctx, o)
 			if err != nil {
-				return nil, s.judge(ctx, err)
+				return nil, s.classify(ctx, err)
 			}
 
 			return s.page(o, answer) //nolint:contextcheck // rules are bounded by what they may cost
@@ -97,7 +97,7 @@ func (s *stream) listerWatcher() cache.ListerWatcher {
 				s.connected()
 			}
 
-			return events, s.judge(ctx, err)
+			return events, s.classify(ctx, err)
 		},
 	}, client)
 }
@@ -149,9 +149,9 @@ func (s *stream) connected() {
 	}
 }
 
-// judge an answer of the API server. A kind that is refused from the start, or not served any more, ends the stream;
+// classify an answer of the API server. A kind that is refused from the start, or not served any more, ends the stream;
 // what was refused later is tried again, because rights and credentials come back.
-func (s *stream) judge(ctx context.Context, err error) error {
+func (s *stream) classify(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
@@ -196,7 +196,7 @@ func (s *stream) end(err error) {
 	s.count()
 	close(s.ended)
 	s.cancel()
-	s.tracker.watchers.tell(s.kind.GVK, gone)
+	s.tracker.watchers.notify(s.kind.GVK, gone)
 	s.tracker.watchers.wake(s.kind.GVK)
 }
 
@@ -294,7 +294,7 @@ func (s *store) take(object any) (*reduced, error) {
 		return nil, fmt.Errorf("watching %s: %w", s.kind, err)
 	}
 	if full, is := object.(*unstructured.Unstructured); is {
-		s.tracker.rules.judge(&r.entry, Ref{GVK: s.kind.GVK, Namespace: r.key.namespace, Name: r.key.name}, full)
+		s.tracker.rules.assess(&r.entry, Ref{GVK: s.kind.GVK, Namespace: r.key.namespace, Name: r.key.name}, full)
 	}
 
 	if !s.tracker.clients.Memory.Bounded() { // what is shared is not counted
@@ -314,7 +314,7 @@ func (s *store) Add(object any) error { return s.Update(object) }
 func (s *store) Update(object any) error {
 	r, err := s.take(object)
 	if err == nil {
-		s.tracker.watchers.tell(s.kind.GVK, s.contents.put(r))
+		s.tracker.watchers.notify(s.kind.GVK, s.contents.put(r))
 		(*stream)(s).count()
 	}
 	return err
@@ -324,7 +324,7 @@ func (s *store) Update(object any) error {
 func (s *store) Delete(object any) error {
 	r, err := s.tracker.scope.take(object)
 	if err == nil {
-		s.tracker.watchers.tell(s.kind.GVK, s.contents.remove(r.key, r.entry.ResourceVersion))
+		s.tracker.watchers.notify(s.kind.GVK, s.contents.remove(r.key, r.entry.ResourceVersion))
 		(*stream)(s).count()
 	}
 	return err
@@ -350,7 +350,7 @@ func (s *store) Replace(objects []any, version string) error {
 		close(s.ready)
 	}
 
-	s.tracker.watchers.tell(s.kind.GVK, changed)
+	s.tracker.watchers.notify(s.kind.GVK, changed)
 	s.tracker.watchers.wake(s.kind.GVK)
 	return nil
 }

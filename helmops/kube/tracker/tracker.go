@@ -258,7 +258,7 @@ func (t *Tracker) Wrote(kind Kind, answer *unstructured.Unstructured, payload ui
 		r.entry.verdicts = nil
 	}
 
-	t.watchers.tell(kind.GVK, s.contents.wrote(r, payload, complete))
+	t.watchers.notify(kind.GVK, s.contents.wrote(r, payload, complete))
 	s.count()
 }
 

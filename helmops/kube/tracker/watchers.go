@@ -75,7 +75,7 @@ func (w *watchers) subscribe(f func(Change)) {
 }
 
 // notify all watchers that objects of a kind have changed. No lock may be held that a subscriber could want.
-func (w *watchers) tell(gvk schema.GroupVersionKind, changed []change) {
+func (w *watchers) notify(gvk schema.GroupVersionKind, changed []change) {
 	if len(changed) == 0 {
 		return
 	}

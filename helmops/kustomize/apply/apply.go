@@ -36,7 +36,7 @@ type run struct {
 	share *fair.Slot
 	// items of the set, and those of them that have to be looked at or written.
 	items, open []*item
-	crdsInSet   brought
+	crdsInSet   crdsInSet
 	// gone are the objects of Before that the set has not any more.
 	gone []*pruneCandidate
 	// inTheWay is the first object of others that kept one of them from being deleted; nil when there is none. fates
@@ -107,8 +107,8 @@ func (e *Engine) Apply(ctx context.Context, access cluster.Access, set Set) Resu
 	return r.result
 }
 
-// parked waits without holding the processor. It is not for several waits at the same time.
-func (r *run) parked(wait func() error) error {
+// waitReleased waits without holding the processor. It is not for several waits at the same time.
+func (r *run) waitReleased(wait func() error) error {
 	r.share.Release()
 	defer r.share.Acquire()
 	return wait()
@@ -139,7 +139,7 @@ func (r *run) prepare(ctx context.Context) error {
 		}
 	}
 
-	if err := r.see(ctx); err != nil {
+	if err := r.observe(ctx); err != nil {
 		return err
 	}
 
@@ -155,8 +155,8 @@ func (r *run) prepare(ctx context.Context) error {
 	return nil
 }
 
-// see takes over what the tracker knows of the objects. Kinds that may not be watched are asked for object by object.
-func (r *run) see(ctx context.Context) error {
+// observe takes over what the tracker knows of the objects. Kinds that may not be watched are asked for object by object.
+func (r *run) observe(ctx context.Context) error {
 	kinds := map[schema.GroupVersionKind]tracker.Kind{}
 	for _, i := range r.items {
 		if !i.pending {
@@ -170,7 +170,7 @@ func (r *run) see(ctx context.Context) error {
 	}
 
 	var refused *tracker.RefusedError
-	err := r.parked(func() error { return r.site.tracker.Use(ctx, userOf(r.Owner)+" applies", list...) })
+	err := r.waitReleased(func() error { return r.site.tracker.Use(ctx, userOf(r.Owner)+" applies", list...) })
 	if exceeded := r.site.cluster.Memory().Err(); exceeded != nil {
 		err = exceeded
 	}
@@ -272,7 +272,7 @@ func (r *run) established(ctx context.Context, items []*item) error {
 	if !slices.ContainsFunc(items, func(i *item) bool { return i.GroupVersionKind().GroupKind() == definitionKind }) {
 		return nil
 	}
-	if err := r.parked(func() error { return r.site.cluster.AwaitKinds(ctx, kinds...) }); err != nil {
+	if err := r.waitReleased(func() error { return r.site.cluster.AwaitKinds(ctx, kinds...) }); err != nil {
 		return fmt.Errorf("waiting until the definitions of %s are served: %w", kindNames(kinds), err)
 	}
 

@@ -15,7 +15,7 @@ func (r *run) claim(ctx context.Context) error {
 	for _, i := range r.items {
 		owner := types.NamespacedName{Namespace: i.entry.ReleaseNamespace, Name: i.entry.Release}
 		if i.there && owner.Name != "" && owner != r.Owner && r.refuses(ctx, owner, i.id) {
-			return &OwnedError{Object: i.place(), Owner: r.rival(owner)}
+			return &OwnedError{Object: i.place(), Owner: r.otherOwner(owner)}
 		}
 	}
 
@@ -23,7 +23,7 @@ func (r *run) claim(ctx context.Context) error {
 	defer r.site.mu.Unlock()
 	for _, i := range r.items {
 		if owner, is := r.site.claims[i.id]; is && owner != r.Owner && r.refuses(ctx, owner, i.id) {
-			return &OwnedError{Object: i.place(), Owner: r.rival(owner)}
+			return &OwnedError{Object: i.place(), Owner: r.otherOwner(owner)}
 		}
 	}
 
@@ -34,9 +34,9 @@ func (r *run) claim(ctx context.Context) error {
 	return nil
 }
 
-// rival names another owner. One of another namespace is not named: the labels of objects, and who else works on them,
+// otherOwner names another owner. One of another namespace is not named: the labels of objects, and who else works on them,
 // are not for everybody to know.
-func (r *run) rival(owner types.NamespacedName) string {
+func (r *run) otherOwner(owner types.NamespacedName) string {
 	if owner.Namespace != r.Owner.Namespace {
 		return "a Kustomization of another namespace"
 	}

@@ -143,11 +143,11 @@ var (
 )
 
 // brought are the definitions in a set, by the kinds that they define.
-type brought map[schema.GroupKind]*definition.Definition
+type crdsInSet map[schema.GroupKind]*definition.Definition
 
 // broughtBy reads the definitions of a set.
-func broughtBy(objects []Object) brought {
-	out := brought{}
+func broughtBy(objects []Object) crdsInSet {
+	out := crdsInSet{}
 	for _, o := range objects {
 		if o.GroupVersionKind().GroupKind() == definitionKind {
 			d := definition.Read(o.Unstructured)
@@ -158,7 +158,7 @@ func broughtBy(objects []Object) brought {
 }
 
 // newItem prepares an object. The error is a *KindError when its kind is unknown.
-func newItem(o Object, mapper meta.RESTMapper, b brought, ownNamespace string) (*item, error) {
+func newItem(o Object, mapper meta.RESTMapper, b crdsInSet, ownNamespace string) (*item, error) {
 	i := &item{Object: Object{o.DeepCopy(), o.Origin}, stage: stageOf(o.GroupVersionKind().GroupKind())}
 	gvk := o.GroupVersionKind()
 	i.kind.GVK = gvk

@@ -152,9 +152,9 @@ func (r *run) claimsIn(namespace string) []string {
 	return slices.Compact(out)
 }
 
-// stays decides once more, now that the object would be deleted, and leaves one that stays without the labels of
+// spare decides once more, now that the object would be deleted, and leaves one that stays without the labels of
 // its owner.
-func (r *run) stays(ctx context.Context, g *pruneCandidate) (bool, error) {
+func (r *run) spare(ctx context.Context, g *pruneCandidate) (bool, error) {
 	verdict := g.kept
 	if !verdict.Keep {
 		var err error

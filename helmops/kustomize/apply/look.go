@@ -62,7 +62,7 @@ func (e *Engine) Look(
 			continue
 		}
 
-		at.judge(&out, owner, ref, entry.For(userOf(owner)), there, quote)
+		at.assess(&out, owner, ref, entry.For(userOf(owner)), there, quote)
 	}
 
 	if !at.followers.Follows(userOf(owner), owner, objects, tracked) {
@@ -88,8 +88,8 @@ func refsOf(inventory []v1beta1.ResourceRef) []tracker.Ref {
 	return out
 }
 
-// judge adds what is to be reported of one object.
-func (s *clusterState) judge(
+// assess adds what is to be reported of one object.
+func (s *clusterState) assess(
 	out *ObservedState, owner types.NamespacedName, ref v1beta1.ResourceRef, entry tracker.Entry, there, quote bool,
 ) {
 	namespace, name, group, kind, _ := ref.Split()

@@ -23,7 +23,7 @@ func TestWordsOfObjectsAreRepeatedOnlyOnRequest(t *testing.T) {
 		false: "condition Ready is False", true: "condition Ready is False: hunter2 is wrong",
 	} {
 		var seen ObservedState
-		(&clusterState{}).judge(&seen, owner, ref, entry, true, quote)
+		(&clusterState{}).assess(&seen, owner, ref, entry, true, quote)
 		if len(seen.Unhealthy) != 1 || seen.Unhealthy[0].Message != want ||
 			strings.Contains(strings.Join(seen.Differs, ""), "hunter2") {
 			t.Errorf("with quote %v: %+v", quote, seen)

@@ -153,11 +153,11 @@ func (r *run) preview(ctx context.Context, i *item, namespaces sets.Set[string])
 		err = nil
 	}
 
-	return r.foresee(p, i, err, namespaces)
+	return r.previewed(p, i, err, namespaces)
 }
 
-// foresee says what the answer to the trial of an object means.
-func (r *run) foresee(p Previewed, i *item, err error, namespaces sets.Set[string]) (Previewed, error) {
+// previewed says what the answer to the trial of an object means.
+func (r *run) previewed(p Previewed, i *item, err error, namespaces sets.Set[string]) (Previewed, error) {
 	switch {
 	case err == nil:
 		p.Would = i.trial

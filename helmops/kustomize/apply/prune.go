@@ -188,7 +188,7 @@ func (r *run) prune(ctx context.Context) error {
 }
 
 func (r *run) delete(ctx context.Context, g *pruneCandidate) error {
-	stays, err := r.stays(ctx, g)
+	stays, err := r.spare(ctx, g)
 	if err != nil || stays {
 		return err
 	}
@@ -207,7 +207,7 @@ func (r *run) delete(ctx context.Context, g *pruneCandidate) error {
 
 // away waits until an object is gone.
 func (r *run) away(ctx context.Context, g *pruneCandidate) error {
-	err := r.parked(func() error {
+	err := r.waitReleased(func() error {
 		return tracker.Follow(ctx, g.client(r.as), g.name, func(o *unstructured.Unstructured) (bool, error) {
 			return o == nil || o.GetUID() != g.uid, nil
 		})

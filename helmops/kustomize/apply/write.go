@@ -43,7 +43,7 @@ func (r *run) write(ctx context.Context, i *item) error {
 		r.lacks(i, answer)
 	}
 
-	r.tell(i, live, answer)
+	r.recordWrite(i, live, answer)
 	return nil
 }
 
@@ -80,8 +80,8 @@ func (r *run) trimmed(i *item, live *unstructured.Unstructured, ignored drift.Ig
 	return json.Marshal(ignored.Trim(content.Object, live))
 }
 
-// tell notes what was done to an object.
-func (r *run) tell(i *item, live, answer *unstructured.Unstructured) {
+// recordWrite notes what was done to an object.
+func (r *run) recordWrite(i *item, live, answer *unstructured.Unstructured) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {

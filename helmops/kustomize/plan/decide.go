@@ -24,10 +24,10 @@ type rule struct {
 // rules in the order they are asked; the first that decides wins. Each checks for itself the facts it needs.
 var rules = []rule{
 	{"underway: an attempt is being made", underway},
-	{"left: a deleted object leaves its objects behind, or has none", left},
+	{"left: a deleted object leaves its objects behind, or has none", leavesObjects},
 	{"suspended: nothing is changed", suspended},
 	{"identity: objects are deleted as someone", needIdentity},
-	{"stranded: the identity that deletes the objects is missing", stranded},
+	{"stranded: the identity that deletes the objects is missing", identityMissing},
 	{"departure failed: deleting the objects failed a moment ago", departureFailed},
 	{"handed over: other Kustomizations may take the objects of a deleted one", handedOver},
 	{"deleted: the objects go", deleted},
@@ -52,7 +52,7 @@ var rules = []rule{
 func Decide(d Desired, o Observed, now time.Time) Plan {
 	p := Plan{
 		Step: None, Reason: ReasonApplied, Message: "everything is applied", Settled: true,
-		After: soonest(o.truce(now), o.held(d, now)),
+		After: soonest(o.fightPause(now), o.keptFor(d, now)),
 	}
 	for _, r := range rules {
 		if decision, decided := r.decide(d, o, now); decided {
@@ -187,7 +187,7 @@ func failed(d Desired, o Observed, now time.Time) (Plan, bool) {
 }
 
 func unobserved(d Desired, o Observed, now time.Time) (Plan, bool) {
-	p := Plan{Step: None, Reason: ReasonUnobserved, Message: "the objects are being looked at", After: o.held(d, now)}
+	p := Plan{Step: None, Reason: ReasonUnobserved, Message: "the objects are being looked at", After: o.keptFor(d, now)}
 	if o.News && d.AwaitsHealth { // Ready is about what was applied before
 		p.Progress = true
 		p.Message = o.Attempt.Revision + " is applied; its objects are being looked at"
@@ -218,12 +218,12 @@ func unhealthy(d Desired, o Observed, now time.Time) (Plan, bool) {
 	wait := d.Timeout - o.Attempt.since(now)
 	return Plan{
 		Step: None, Reason: ReasonUnhealthy, Message: "objects are not healthy yet", Settled: true, Overdue: wait <= 0,
-		After: soonest(soonest(max(wait, 0), o.truce(now)), o.held(d, now)),
+		After: soonest(soonest(max(wait, 0), o.fightPause(now)), o.keptFor(d, now)),
 	}, len(o.Objects.Awaited) > 0
 }
 
-// truce is how long objects are left alone yet that others change again and again; zero when there are none.
-func (o Observed) truce(now time.Time) time.Duration {
+// fightPause is how long objects are left alone yet that others change again and again; zero when there are none.
+func (o Observed) fightPause(now time.Time) time.Duration {
 	if o.Truce.IsZero() {
 		return 0
 	}

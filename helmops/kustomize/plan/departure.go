@@ -7,7 +7,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 )
 
-func left(d Desired, o Observed, _ time.Time) (Plan, bool) {
+func leavesObjects(d Desired, o Observed, _ time.Time) (Plan, bool) {
 	p := Plan{Step: Leave, Reason: ReasonGone, Message: "there are no objects to delete"}
 	if o.Inventory > 0 {
 		p.Reason = ReasonLeft
@@ -20,9 +20,9 @@ func needIdentity(d Desired, o Observed, _ time.Time) (Plan, bool) {
 	return need(FactIdentity), d.deleting() && o.Identity == nil
 }
 
-// stranded decides about a deleted object whose cluster cannot be reached, or whose identity does not exist. In a
+// identityMissing decides about a deleted object whose cluster cannot be reached, or whose identity does not exist. In a
 // namespace that is being deleted, too, the identity does not come back.
-func stranded(d Desired, o Observed, _ time.Time) (Plan, bool) {
+func identityMissing(d Desired, o Observed, _ time.Time) (Plan, bool) {
 	if !d.deleting() || o.Identity.Obstacle == nil {
 		return Plan{}, false
 	}

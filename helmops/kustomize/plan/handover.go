@@ -18,11 +18,11 @@ const MaxNamed = 3
 // unclaimed has released objects pruned that no other Kustomization can take over any more.
 func unclaimed(d Desired, o Observed, now time.Time) (Plan, bool) {
 	return Plan{Step: Apply, Reason: ReasonUnclaimed, Message: "what was kept for other Kustomizations can be pruned"},
-		o.Released != nil && (len(o.Takers.Names) == 0 || o.held(d, now) == 0)
+		o.Released != nil && (len(o.Takers.Names) == 0 || o.keptFor(d, now) == 0)
 }
 
-// held is how long released objects are kept for other Kustomizations yet; zero when that is not known, or over.
-func (o Observed) held(d Desired, now time.Time) time.Duration {
+// keptFor is how long released objects are kept for other Kustomizations yet; zero when that is not known, or over.
+func (o Observed) keptFor(d Desired, now time.Time) time.Duration {
 	if o.Released == nil || o.Takers == nil || len(o.Takers.Names) == 0 {
 		return 0
 	}

@@ -108,7 +108,7 @@ func (p *process) converse(ctx context.Context, t Task) ([]byte, error) {
 	for {
 		kind, body, err := readFrame(p.out, p.bounds.Output)
 		if err != nil {
-			return nil, p.judge(ctx, err, file)
+			return nil, p.classify(ctx, err, file)
 		}
 
 		switch kind {
@@ -143,8 +143,8 @@ func (p *process) answer(ctx context.Context, host Host, question []byte, asked 
 	return writeFrame(p.in, frameAnswer, body)
 }
 
-// judge says why reading from the child failed.
-func (p *process) judge(ctx context.Context, err error, file string) error {
+// classify says why reading from the child failed.
+func (p *process) classify(ctx context.Context, err error, file string) error {
 	switch {
 	case errors.Is(err, errFrameSize):
 		return p.bounds.exceeded(LimitOutput, file)
