@@ -63,7 +63,7 @@ type Options struct {
 	NoCrossNamespaceRefs bool
 }
 
-// Moved passes on whose objects changed, from an engine that is made before the controller.
+// ObjectChanges passes on whose objects changed, from an engine that is made before the controller.
 type ObjectChanges struct{ waker *loop.Waker }
 
 // NewMoved returns one without listeners.

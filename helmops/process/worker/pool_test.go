@@ -114,7 +114,7 @@ func nest(n int) int {
 
 func testPool(t *testing.T) *Pool {
 	t.Helper()
-	p := NewBoundedPool([]string{os.Args[0], verb}, Bounds{Processor: time.Second})
+	p := NewBoundedPool([]string{os.Args[0], verb}, Bounds{Processor: time.Minute})
 	t.Cleanup(p.Close)
 	return p
 }
@@ -186,6 +186,11 @@ func TestBounds(t *testing.T) {
 	p := testPool(t)
 	for _, test := range tests {
 		t.Run(test.job, func(t *testing.T) {
+			p.bounds.Processor = time.Minute // a slow machine needs seconds to fill the memory
+			if test.limit == LimitProcessor {
+				p.bounds.Processor = time.Second
+			}
+
 			_, err := run(p, test.job, test.input)
 			var limit *LimitError
 			if !errors.As(err, &limit) || limit.Limit != test.limit || limit.File != test.file {
@@ -219,7 +224,6 @@ func TestTheDeadlineEndsATask(t *testing.T) {
 // What needs more memory than most gets it, and what earlier tasks have left does not count against a task.
 func TestMemoryIsGivenToThoseWhoNeedIt(t *testing.T) {
 	p := testPool(t)
-	p.bounds.Processor = 10 * time.Second
 	for range 3 {
 		if out, err := run(p, "hoard", "250"); out != "250" || err != nil {
 			t.Fatalf("output %q, error %v", out, err)
