@@ -55,7 +55,7 @@ func TestBasicCredentials(t *testing.T) {
 			want: Credentials{Username: "u", Password: "p"},
 		},
 		{
-			name: "a missing key is told with those that are there", data: map[string]string{"username": "u", "pasword": secret},
+			name: "a missing key is named with those that are there", data: map[string]string{"username": "u", "pasword": secret},
 			says: `it has "pasword", "username"`,
 		},
 		{name: "an empty Secret has none", data: nil, says: "it has none"},
@@ -173,7 +173,7 @@ func TestRegistryCredentials(t *testing.T) {
 			repository: "h/x", want: Credentials{Username: "a", Password: "p:q"},
 		},
 		{
-			name:  "another host is told with those that are there",
+			name:  "another host is named with those that are there",
 			auths: map[string]any{"a.io": entry("a"), "https://u:" + secret + "@b.io/v1/": entry("b")}, repository: "c.io/x",
 			says: `no entry for "c.io"; it has entries for "a.io", "b.io"`,
 		},

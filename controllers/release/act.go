@@ -52,8 +52,8 @@ func (h *handler) progress(pass *pass, p plan.Plan) time.Duration {
 	return p.After
 }
 
-// disown settles a HelmRelease whose Helm release another one owns: nothing of that release is watched, changed or reported
-// any more. The deletion of the owner wakes it; the audit is for safety.
+// disown settles a HelmRelease whose Helm release another one owns: nothing of that release is watched, changed or
+// reported any more. The deletion of the owner wakes it; the audit is for safety.
 func (h *handler) disown(pass *pass, p plan.Plan) time.Duration {
 	hr := pass.Release
 	before := status.Message(hr)

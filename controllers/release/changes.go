@@ -6,8 +6,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Changes carries news from the engine to the controller, which are made one after the other: that another client wrote the
-// records of a Helm release, or that the objects of a HelmRelease changed.
+// Changes carries news from the engine to the controller, which are made one after the other: that another client
+// wrote the records of a Helm release, or that the objects of a HelmRelease changed.
 type Changes struct {
 	mu    sync.Mutex
 	tell  func(of, storageNamespace, release string)
@@ -17,8 +17,8 @@ type Changes struct {
 // NewChanges returns a carrier that drops everything until the controller listens.
 func NewChanges() *Changes { return &Changes{} }
 
-// RecordsChanged passes on that the records of a Helm release changed. of is the namespace of the HelmReleases whose kubeConfig
-// leads to the cluster of the records; it is empty for the own cluster. It does not block.
+// RecordsChanged passes on that the records of a Helm release changed. of is the namespace of the HelmReleases whose
+// kubeConfig leads to the cluster of the records; it is empty for the own cluster. It does not block.
 func (c *Changes) RecordsChanged(of, storageNamespace, release string) {
 	c.mu.Lock()
 	tell := c.tell

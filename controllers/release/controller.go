@@ -1,12 +1,12 @@
-// Package release is the controller of HelmReleases: it gathers what a release is made of, has the next step planned, and
-// runs it outside of the worker.
+// Package release is the controller of HelmReleases: it gathers what a release is made of, has the next step planned,
+// and runs it outside of the worker.
 //
 //	Reconcile: collect what has ended ─► observe ─► plan.Decide ─► act: start a step, or write the status
 //	                                        ▲            │
 //	                                        └─ look up ──┘
 //
-// A worker never waits. While a step is running, the object is reconciled again only when it changes, which can supersede the
-// step, and when the step has ended.
+// A worker never waits. While a step is running, the object is reconciled again only when it changes, which can
+// supersede the step, and when the step has ended.
 package release
 
 import (
@@ -39,7 +39,8 @@ type handler struct {
 
 	mu    sync.Mutex
 	steps map[types.NamespacedName]*step
-	// compared holds the answers of comparisons whose revision is not as wanted, until the upgrade that follows has ended.
+	// compared holds the answers of comparisons whose revision is not as wanted, until the upgrade that follows has
+	// ended.
 	compared map[types.NamespacedName]release.Comparison
 }
 

@@ -20,12 +20,12 @@ import (
 	"fairlead.dev/fairlead/helmops/status"
 )
 
-// departureRetry is how often the namespace of a deleted object is looked at that cannot be uninstalled for lack of an identity.
-// Namespaces are not watched, and this is rare.
+// departureRetry is how often the namespace of a deleted object is looked at that cannot be uninstalled for lack of
+// an identity. Namespaces are not watched, and this is rare.
 const departureRetry = time.Minute
 
-// uninstall brings a deleted object to its end: the Helm release is uninstalled, or left behind with an event that says so. It
-// returns whether the object can go, and when to look again otherwise.
+// uninstall brings a deleted object to its end: the Helm release is uninstalled, or left behind with an event that
+// says so. It returns whether the object can go, and when to look again otherwise.
 func (h *handler) uninstall(ctx context.Context, pass *pass) (bool, time.Duration, error) {
 	hr := pass.Release
 	way, err := h.planDeletion(ctx, hr)
@@ -97,8 +97,8 @@ func (h *handler) undecided(ctx context.Context, pass *pass, way deletionPlan) (
 	return false, 0, err
 }
 
-// refused decides about a deleted object whose release may not even be looked at. In a namespace that is being deleted the
-// identity does not come back.
+// refused decides about a deleted object whose release may not even be looked at. In a namespace that is being
+// deleted the identity does not come back.
 func (h *handler) refused(hr *v1beta1.HelmRelease, way deletionPlan, err error) (bool, time.Duration, error) {
 	if way.terminating {
 		h.recordEvent(hr, status.Event{
@@ -110,7 +110,8 @@ func (h *handler) refused(hr *v1beta1.HelmRelease, way deletionPlan, err error) 
 	}
 
 	_, err = h.blocker().Blocked(hr, refs.RetryableObstacle(v1beta1.AccessDeniedReason,
-		"%s; restore the ServiceAccount and its rights, or set spec.deletionPolicy to %s to leave the Helm release behind",
+		"%s; restore the ServiceAccount and its rights, or set spec.deletionPolicy to %s to leave the Helm release "+
+			"behind",
 		err, v1beta1.DeletionPolicyOrphan))
 	return false, plan.RetryDelay(1), err
 }
@@ -120,12 +121,13 @@ type deletionPlan struct {
 	access cluster.Access
 	// obstacle is why there is no identity to uninstall as, or no cluster to uninstall from; nil when there is.
 	obstacle error
-	// terminating reports whether the namespace of the object is being deleted, which takes ServiceAccounts and Secrets with
-	// it in any order. It is looked at only when that matters.
+	// terminating reports whether the namespace of the object is being deleted, which takes ServiceAccounts and
+	// Secrets with it in any order. It is looked at only when that matters.
 	terminating bool
 }
 
-// planDeletion finds out how the Helm release of a deleted object can be reached. For one that is left alone it asks nothing.
+// planDeletion finds out how the Helm release of a deleted object can be reached. For one that is left alone it asks
+// nothing.
 func (g *gatherer) planDeletion(ctx context.Context, hr *v1beta1.HelmRelease) (deletionPlan, error) {
 	if hr.Spec.Suspend || hr.Spec.DeletionPolicy == v1beta1.DeletionPolicyOrphan {
 		return deletionPlan{}, nil
@@ -145,9 +147,9 @@ func (g *gatherer) planDeletion(ctx context.Context, hr *v1beta1.HelmRelease) (d
 	return deletionPlan{access: access, obstacle: err, terminating: gone}, nil
 }
 
-// orphanUnreachable decides about a deleted object whose Helm release cannot be reached. In a namespace that is being deleted too the
-// identity does not come back, and what is left of the release goes with the namespace; a release that never came to be
-// needs no identity.
+// orphanUnreachable decides about a deleted object whose Helm release cannot be reached. In a namespace that is being
+// deleted too the identity does not come back, and what is left of the release goes with the namespace; a release
+// that never came to be needs no identity.
 func (h *handler) orphanUnreachable(
 	ctx context.Context, hr *v1beta1.HelmRelease, way deletionPlan,
 ) (bool, time.Duration, error) {
@@ -159,11 +161,13 @@ func (h *handler) orphanUnreachable(
 	}
 
 	if way.terminating || hr.Status.Latest() == nil && noIdentity {
-		log.FromContext(ctx).Info("the Helm release is not uninstalled", "because", way.obstacle.Error(), "namespaceTerminating", way.terminating)
+		log.FromContext(ctx).Info("the Helm release is not uninstalled",
+			"because", way.obstacle.Error(), "namespaceTerminating", way.terminating)
 		return true, 0, nil
 	}
 
-	_, err := h.blocker().Blocked(hr, refs.RetryableObstacle(reason, "cannot uninstall %s/%s: %s; to keep the Helm release, set spec.deletionPolicy to %s",
+	_, err := h.blocker().Blocked(hr, refs.RetryableObstacle(reason,
+		"cannot uninstall %s/%s: %s; to keep the Helm release, set spec.deletionPolicy to %s",
 		hr.GetReleaseNamespace(), hr.GetReleaseName(), way.obstacle, v1beta1.DeletionPolicyOrphan))
 	return false, departureRetry, err
 }

@@ -23,7 +23,8 @@ import (
 
 // Live is what the controller wants to know of live objects.
 type Live interface {
-	// Live returns what is known of the objects of a HelmRelease without a request; false while they have not been seen completely.
+	// Live returns what is known of the objects of a HelmRelease without a request; false while they have not been
+	// seen completely.
 	Live(access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, rules *health.Rules) ([]engine.Observed, bool)
 	// Forget ends what Live keeps for a HelmRelease.
 	Forget(owner types.NamespacedName)
@@ -90,9 +91,9 @@ func (w *watcher) of(hr *v1beta1.HelmRelease) *watched {
 	return known
 }
 
-// look compares the live objects of a release with what they should be, reports their health and drift in the status, and
-// returns what the plan has to know, and when to look again. The plan decides when to audit: the watcher does not wait
-// for an audit that the plan does not start.
+// look compares the live objects of a release with what they should be, reports their health and drift in the status,
+// and returns what the plan has to know, and when to look again. The plan decides when to audit: the watcher does not
+// wait for an audit that the plan does not start.
 func (w *watcher) look(hr *v1beta1.HelmRelease, in release.Inputs) (live release.Live, again time.Duration, events []status.Event) {
 	latest := hr.Status.Latest()
 	if latest == nil || latest.Status == plan.StatusUninstalled {

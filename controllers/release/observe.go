@@ -111,9 +111,8 @@ func (h *handler) report(ctx context.Context, hr *v1beta1.HelmRelease, event sta
 
 // decide plans the next step, and looks up what the plan needs. A pass that ends with an obstacle is blocked.
 func (h *handler) decide(ctx context.Context, pass *pass) plan.Plan {
-	p, err := h.runnerFor(pass).Decide(ctx, pass.Pass, func(ctx context.Context, _ *release.Pass, fact plan.Fact) error {
-		return h.lookUp(ctx, pass, fact)
-	})
+	lookUp := func(ctx context.Context, _ *release.Pass, fact plan.Fact) error { return h.lookUp(ctx, pass, fact) }
+	p, err := h.runnerFor(pass).Decide(ctx, pass.Pass, lookUp)
 	if err == nil {
 		if pass.Observed.History != nil {
 			h.readings.clear(client.ObjectKeyFromObject(pass.Release)) // they were used
@@ -129,8 +128,8 @@ func (h *handler) decide(ctx context.Context, pass *pass) plan.Plan {
 	return plan.Plan{Step: plan.Wait, Reason: plan.ReasonBlocked, Message: err.Error()}
 }
 
-// runnerFor returns the runner of a pass. A cluster that does not answer may not keep the worker: the records on another
-// cluster are read outside of it.
+// runnerFor returns the runner of a pass. A cluster that does not answer may not keep the worker: the records on
+// another cluster are read outside of it.
 func (h *handler) runnerFor(pass *pass) *release.Runner {
 	if pass.Release.Spec.KubeConfig == nil {
 		return h.runner
@@ -154,7 +153,8 @@ func (h *handler) unread(pass *pass, err error) error {
 	if hr.Spec.KubeConfig != nil && errors.Is(err, context.DeadlineExceeded) {
 		return &refs.ObstacleError{After: refs.UnreachableRetry, Failure: status.Failure{
 			Reason: v1beta1.ClusterUnreachableReason, Message: fmt.Sprintf(
-				"the cluster of spec.kubeConfig does not answer: %s; it is asked again every %s", err, refs.UnreachableRetry),
+				"the cluster of spec.kubeConfig does not answer: %s; it is asked again every %s",
+				err, refs.UnreachableRetry),
 		}}
 	}
 	if refs.IsObstacle(err) || pass.Desired.Deleting {
@@ -184,8 +184,8 @@ func (h *handler) lookUp(ctx context.Context, pass *pass, fact plan.Fact) error 
 	return nil
 }
 
-// lookUpOutdated finds out whether chart and values are still those of the step that is running. They are while they cannot
-// be read.
+// lookUpOutdated finds out whether chart and values are still those of the step that is running. They are while they
+// cannot be read.
 func (h *handler) lookUpOutdated(ctx context.Context, pass *pass) {
 	wanted, err := h.gather(ctx, pass.Release)
 	outdated := err == nil && pass.step.work.Differs(wanted.Unheld(pass.step.work.Inputs))

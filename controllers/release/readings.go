@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// moment is how long a worker waits for the records of another cluster, once for each reading. A cluster whose records are
-	// watched answers from memory.
+	// moment is how long a worker waits for the records of another cluster, once for each reading. A cluster whose
+	// records are watched answers from memory.
 	moment = 50 * time.Millisecond
 	// readingTimeout bounds a reading.
 	readingTimeout = 10 * time.Second
@@ -31,8 +31,8 @@ const (
 	patientReadings = 4
 )
 
-// readings read the records of releases on other clusters outside of the workers. Such a cluster can be a tenant's own, and may
-// accept connections without ever answering.
+// readings read the records of releases on other clusters outside of the workers. Such a cluster can be a tenant's
+// own, and may accept connections without ever answering.
 type readings struct {
 	ctx    context.Context //nolint:containedctx // the life of the process
 	engine release.Engine
@@ -83,8 +83,8 @@ type readEngine struct {
 	waiter   types.NamespacedName
 }
 
-// History implements release.Engine. For records that take longer than a moment to read the error is a PendingReadError, and the
-// release is looked at again when they are there.
+// History implements release.Engine. For records that take longer than a moment to read the error is a
+// PendingReadError, and the release is looked at again when they are there.
 func (e readEngine) History(_ context.Context, access cluster.Access, target plan.Target) ([]plan.Record, error) {
 	found, wait := e.readings.begin(e.waiter, access, target) //nolint:contextcheck // a reading outlives the look that asks for it
 	if wait {

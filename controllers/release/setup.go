@@ -127,15 +127,16 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 	})
 }
 
-// wakeFor looks again at the HelmRelease whose objects changed, unless it is being worked on, after which that happens anyway.
+// wakeFor looks again at the HelmRelease whose objects changed, unless it is being worked on, after which that
+// happens anyway.
 func (h *handler) wakeFor(owner types.NamespacedName, waker *loop.Waker) {
 	if _, running := h.tasks.Running(owner); !running {
 		waker.Wake(owner)
 	}
 }
 
-// How many charts are loaded at the same time, and how many of those a namespace can have: loading holds an archive and what
-// is unpacked of it.
+// How many charts are loaded at the same time, and how many of those a namespace can have: loading holds an archive
+// and what is unpacked of it.
 const (
 	loads             = 32
 	loadsPerNamespace = 24

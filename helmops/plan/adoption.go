@@ -9,8 +9,8 @@ import (
 // ListAgain is the pause after the objects of a release could not be listed.
 const ListAgain = time.Minute
 
-// AdoptionSchedule decides about a release that another client installed: when its objects are listed, and how long its drift
-// is only reported. The zero value has decided nothing.
+// AdoptionSchedule decides about a release that another client installed: when its objects are listed, and how long
+// its drift is only reported. The zero value has decided nothing.
 type AdoptionSchedule struct {
 	// listed is when the objects were listed; zero when that was not needed.
 	listed time.Time
@@ -42,9 +42,9 @@ func (a *AdoptionSchedule) Listed(ok bool, now time.Time) {
 	a.next = time.Time{}
 }
 
-// Probation returns for how long the drift of a release is still only reported; zero when it may be corrected. latest is
-// its newest revision, released since when that is wanted, the zero time while it is not. over is set once, when the
-// time has passed: what differs then has to be compared once more.
+// Probation returns for how long the drift of a release is still only reported; zero when it may be corrected. latest
+// is its newest revision, released since when that is wanted, the zero time while it is not. over is set once, when
+// the time has passed: what differs then has to be compared once more.
 func (a *AdoptionSchedule) Probation(
 	latest *v1beta1.Snapshot, mode string, released, now time.Time,
 ) (left time.Duration, over bool) {

@@ -8,8 +8,8 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 )
 
-// bakeGrace is how long a revision may be unhealthy without a break before that counts against it, and never more than half
-// of its bake time. A permanent failure is not waited for.
+// bakeGrace is how long a revision may be unhealthy without a break before that counts against it, and never more
+// than half of its bake time. A permanent failure is not waited for.
 const bakeGrace = 30 * time.Second
 
 // reconsider is how soon a verdict that was put off is thought over again.
@@ -42,8 +42,8 @@ type Pin struct {
 	Reason   string
 }
 
-// NotAttributable says why a failure is not held against the input that failed; empty when it is. before is the health of the release
-// before it was changed, notAttributable what else goes wrong at the same time.
+// NotAttributable says why a failure is not held against the input that failed; empty when it is. before is the
+// health of the release before it was changed, notAttributable what else goes wrong at the same time.
 func NotAttributable(before Health, shaken string) string {
 	if before.Known && !before.Healthy {
 		return "the release was not healthy before, either"
@@ -51,8 +51,8 @@ func NotAttributable(before Health, shaken string) string {
 	return shaken
 }
 
-// Widespread says that so many releases are failing at once that none of them is likely to be the cause; empty when they are
-// not.
+// Widespread says that so many releases are failing at once that none of them is likely to be the cause; empty when
+// they are not.
 func Widespread(failing, all int) string {
 	const atLeast, percent = 5, 30
 	if failing < atLeast || failing*100 <= all*percent {
@@ -206,8 +206,8 @@ func (o Observed) bad(d Desired) (v1beta1.KnownBad, bool) {
 	return o.KnownBad[i], true
 }
 
-// drifted looks at objects that another client has changed, when nothing else has to be done with the release. While it may
-// not look at them, no time is named at which it would.
+// drifted looks at objects that another client has changed, when nothing else has to be done with the release. While
+// it may not look at them, no time is named at which it would.
 func drifted(d Desired, o Observed, now time.Time, otherwise Plan) (Plan, bool) {
 	newest := o.History.Newest()
 	if !o.mayLook(d, otherwise) {

@@ -82,7 +82,8 @@ var rules = []rule{
 var idleRules = []func(Desired, Observed, time.Time, Plan) (Plan, bool){adopting, baking, drifted, unlisted,
 	claimed}
 
-// Decide says what happens next. It is total: with any input it gives a plan with a reason, the same for the same input.
+// Decide says what happens next. It is total: with any input it gives a plan with a reason, the same for the same
+// input.
 func Decide(d Desired, o Observed, now time.Time) Plan {
 	p := Plan{Step: None, Reason: ReasonInSync, Message: "release is in sync with " + d.Chart.String()}
 	for _, r := range rules {
@@ -172,8 +173,8 @@ func renamed(d Desired, o Observed, now time.Time) (Plan, bool) {
 		Message: fmt.Sprintf("chart %s replaces %s; it is installed next", d.Chart, o.History.Newest().Chart.Name)}), true
 }
 
-// isRenamed reports whether the release has to go for a chart of another name. What another Helm client or another HelmRelease
-// made is never uninstalled for that.
+// isRenamed reports whether the release has to go for a chart of another name. What another Helm client or another
+// HelmRelease made is never uninstalled for that.
 func (o Observed) isRenamed(d Desired) bool {
 	newest := o.History.Newest()
 	return !o.absent() && !d.InPlace && o.owns(d) && !o.untouched() && newest.Chart.Name != "" &&

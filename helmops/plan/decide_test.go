@@ -69,7 +69,8 @@ func foreign(r *Record) { r.Ours, r.Chart.Digest, r.Owner = false, "", Owner{} }
 // by makes a record name an owner; the zero owner is that of an older Fairlead.
 func by(owner Owner) func(*Record) { return func(r *Record) { r.Owner = owner } }
 
-// unmanaged is what an object without a status observes; living is the other HelmRelease that owns the release, zero for none.
+// unmanaged is what an object without a status observes; living is the other HelmRelease that owns the release, zero
+// for none.
 func unmanaged(living Owner, records ...Record) Observed {
 	return Observed{History: &History{Records: records}, Owner: &living}.Gathered()
 }

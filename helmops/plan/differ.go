@@ -9,8 +9,8 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 )
 
-// madeElsewhere decides about a revision whose chart is unknown, because another Helm client made it. Where name, version and
-// values are as wanted, what it renders reports whether it is; what it was rendered with is not asked.
+// madeElsewhere decides about a revision whose chart is unknown, because another Helm client made it. Where name,
+// version and values are as wanted, what it renders reports whether it is; what it was rendered with is not asked.
 func madeElsewhere(d Desired, o Observed, _ time.Time) (Plan, bool) {
 	newest := o.History.Newest()
 	if newest.Chart.Digest != "" || newest.Chart.Name != d.Chart.Name ||

@@ -129,7 +129,8 @@ type Observed struct {
 	KnownBad []v1beta1.KnownBad
 	// Rollbacks are the times of automatic rollbacks, newest first.
 	Rollbacks []time.Time
-	// NotAttributable says why a release that is not healthy now may not be to blame for it; empty when there is nothing.
+	// NotAttributable says why a release that is not healthy now may not be to blame for it; empty when there is
+	// nothing.
 	NotAttributable string
 }
 
@@ -165,8 +166,8 @@ type Record struct {
 	Namespace string
 	// Status in Helm's words.
 	Status string
-	// Description is what Helm or we noted about how the revision ended. It is for people: Outcome and Action say what follows
-	// from it.
+	// Description is what Helm or we noted about how the revision ended. It is for people: Outcome and Action say
+	// what follows from it.
 	Description string
 	// Chart is the revision of the chart. Its name and version come from the chart's metadata; its digest is empty when
 	// another Helm client wrote the record.
@@ -193,7 +194,8 @@ type Record struct {
 	Digest string
 	// Ours is set when Fairlead wrote the record last.
 	Ours bool
-	// Owner is the HelmRelease that the record names; zero when another Helm client wrote the record, or an older Fairlead.
+	// Owner is the HelmRelease that the record names; zero when another Helm client wrote the record, or an older
+	// Fairlead.
 	Owner Owner
 	// Modified is when the record was written last.
 	Modified time.Time
@@ -223,14 +225,15 @@ func (r *Record) Pending() bool {
 // isRollback reports whether the revision was made by a rollback, by any client.
 func (r *Record) isRollback() bool { return r.Action == Rollback }
 
-// wasGood reports whether the revision was rolled out as a whole. Helm calls a failed revision superseded as soon as a later
-// one is deployed, so that its status alone does not say so.
+// wasGood reports whether the revision was rolled out as a whole. Helm calls a failed revision superseded as soon as
+// a later one is deployed, so that its status alone does not say so.
 func (r *Record) wasGood() bool {
 	return (r.Status == StatusDeployed || r.Status == StatusSuperseded) && !r.Outcome.failed()
 }
 
-// Current returns the revision that runs: the newest one that is deployed, else, while an install, upgrade or rollback is under way,
-// the newest one before it that was rolled out as a whole. It is nil when there is none. The records are given newest first.
+// Current returns the revision that runs: the newest one that is deployed, else, while an install, upgrade or
+// rollback is under way, the newest one before it that was rolled out as a whole. It is nil when there is none. The
+// records are given newest first.
 func Current(records []Record) *Record {
 	for i := range records {
 		if records[i].Status == StatusDeployed {
@@ -285,7 +288,8 @@ func AttemptOf(s *v1beta1.HelmReleaseStatus) Attempt {
 		Failures: s.Failures, InstallFailures: s.InstallFailures, UpgradeFailures: s.UpgradeFailures,
 		UndoFailed: meta.IsStatusConditionFalse(s.Conditions, v1beta1.RemediatedCondition),
 		Denied:     ready != nil && ready.Status == metav1.ConditionFalse && ready.Reason == v1beta1.AccessDeniedReason,
-		// A release can be stalled for other reasons, too, which say nothing about its attempts or follow from their number.
+		// A release can be stalled for other reasons, too, which say nothing about its attempts or follow from their
+		// number.
 		Stalled: stalled != nil && stalled.Status == metav1.ConditionTrue &&
 			(stalled.Reason == v1beta1.SchemaFailedReason || stalled.Reason == v1beta1.PreflightRejectedReason),
 	}
@@ -307,7 +311,8 @@ func (a Attempt) of(d Desired) bool {
 // counted is how many attempts with the input failed in the cluster.
 func (a Attempt) counted() int64 { return a.InstallFailures + a.UpgradeFailures }
 
-// uncounted is how many other things failed since: attempts that never got to the cluster, and what should have undone one.
+// uncounted is how many other things failed since: attempts that never got to the cluster, and what should have
+// undone one.
 func (a Attempt) uncounted() int64 { return max(0, a.Failures-a.counted()) }
 
 // made reports whether the revision has the input that is wanted.

@@ -9,8 +9,8 @@ import (
 // Slow is how long an action may run before the object reports that it is under way.
 const Slow = time.Second
 
-// Reasons of plans that wait, because something else has to come first. Conditions do not have them: what is in the way has a
-// reason of its own.
+// Reasons of plans that wait, because something else has to come first. Conditions do not have them: what is in the
+// way has a reason of its own.
 const (
 	ReasonUnderway  = "Underway"
 	ReasonBlocked   = "Blocked"
@@ -33,8 +33,8 @@ type Running struct {
 type Inputs struct {
 	// Blocked is set when one of them is missing, so that nothing can be planned.
 	Blocked bool
-	// Unsourced says why the chart is that of the revision that runs: its source has no answer at present. It is empty when
-	// the source has one.
+	// Unsourced says why the chart is that of the revision that runs: its source has no answer at present. It is
+	// empty when the source has one.
 	Unsourced string
 	// Note says why the chart is not the newest that the source has; empty when it is.
 	Note string
@@ -55,8 +55,8 @@ func (o Observed) Gathered() Observed {
 	return o
 }
 
-// underway waits for the action that is running. The action is outdated when the spec, the chart or the values no longer ask
-// for it. A rollback never is: what runs is bad, and another upgrade starts from a good revision.
+// underway waits for the action that is running. The action is outdated when the spec, the chart or the values no
+// longer ask for it. A rollback never is: what runs is bad, and another upgrade starts from a good revision.
 func underway(d Desired, o Observed, _ time.Time) (Plan, bool) {
 	r := o.Running
 	if r == nil {

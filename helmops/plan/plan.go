@@ -75,7 +75,8 @@ type Plan struct {
 	Others []int
 	// MarksKnownBad is set when the input that is wanted has failed permanently and is not tried again.
 	MarksKnownBad bool
-	// Failure is what a Rollback undoes when that is not a failed action, and what a None leaves as it is; empty otherwise.
+	// Failure is what a Rollback undoes when that is not a failed action, and what a None leaves as it is; empty
+	// otherwise.
 	Failure string
 	// Objects to look at, for Correct and Inspect; all of the release when there are none.
 	Objects []v1beta1.ResourceRef
@@ -95,11 +96,12 @@ type Plan struct {
 	Audit time.Duration
 	// Stalled is set on Wait when only new input can help.
 	Stalled bool
-	// Outdated is set while an action is running that is no longer wanted, and Progress when it has been running for so long
-	// that the object reports it.
+	// Outdated is set while an action is running that is no longer wanted, and Progress when it has been running for
+	// so long that the object reports it.
 	Outdated bool
 	Progress bool
-	// Former is the owner that the newest record named when the plan was made. The step is refused when it is another by then.
+	// Former is the owner that the newest record named when the plan was made. The step is refused when it is another
+	// by then.
 	Former Owner
 	// Tested is what the tests of the newest revision say, for None.
 	Tested Tested

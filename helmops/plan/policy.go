@@ -14,7 +14,8 @@ const (
 	lastRetry  = time.Hour
 )
 
-// After a failure that was undone the next attempt follows soon: it has been asked for, and its timeout is a pause already.
+// After a failure that was undone the next attempt follows soon: it has been asked for, and its timeout is a pause
+// already.
 const (
 	firstRepeat = time.Second
 	lastRepeat  = 15 * time.Minute
@@ -24,8 +25,8 @@ const (
 type Policy struct {
 	// Default is set when the object says nothing of it, so that the policy is ours.
 	Default bool
-	// Remediates is set when a failure is undone before the next attempt. Otherwise the failed release stays, and is upgraded
-	// again for ever.
+	// Remediates is set when a failure is undone before the next attempt. Otherwise the failed release stays, and is
+	// upgraded again for ever.
 	Remediates bool
 	// Uninstalls is set when undoing means to uninstall the release, not to roll it back.
 	Uninstalls bool
@@ -39,8 +40,8 @@ type Policy struct {
 	IgnoresTests bool
 }
 
-// InstallPolicy returns what follows a failed install. By default the release is left as it is and upgraded again, with a
-// growing pause: nothing is ever uninstalled unless asked for.
+// InstallPolicy returns what follows a failed install. By default the release is left as it is and upgraded again,
+// with a growing pause: nothing is ever uninstalled unless asked for.
 func InstallPolicy(hr *v1beta1.HelmRelease) Policy {
 	spec := hr.GetInstall()
 	ignores := hr.GetTest().IgnoreFailures

@@ -21,8 +21,9 @@ func (r *Record) broken(d Desired) bool {
 // failedTests reports whether the tests of the revision failed and that counts.
 func (r *Record) failedTests(d Desired) bool { return Observed{}.rule(d).failedTests(r) }
 
-// unobservedActionRule finds the oldest action of ours that ended without being taken over into status, because the controller
-// stopped in between. It counts like any other. One that succeeded needs nothing: it is what is wanted, or is upgraded.
+// unobservedActionRule finds the oldest action of ours that ended without being taken over into status, because the
+// controller stopped in between. It counts like any other. One that succeeded needs nothing: it is what is wanted, or
+// is upgraded.
 func unobservedActionRule(d Desired, o Observed, _ time.Time) (Plan, bool) {
 	if o.absent() {
 		return Plan{}, false
@@ -135,7 +136,8 @@ func exceeded(failures int64) Plan {
 		times = "once"
 	}
 	return Plan{Step: Wait, Reason: v1beta1.RetriesExceededReason, Stalled: true, MarksKnownBad: true, Message: "this input has failed " + times +
-		", as often as its policy allows; another chart, other values, a change of a timeout, wait, test, health or remediation setting, or a reset starts a new attempt"}
+		", as often as its policy allows; another chart, other values, a change of a timeout, wait, test, health or " +
+		"remediation setting, or a reset starts a new attempt"}
 }
 
 // remediate is the remediation of a failed revision. It follows at once, and with back-off after it failed itself.

@@ -45,8 +45,8 @@ const (
 	TurnedOutBad = "turned out to be bad"
 )
 
-// Refuses says why a revision may not be rolled back to; empty when it may. A user who names a revision may have any that was
-// rolled out as a whole.
+// Refuses says why a revision may not be rolled back to; empty when it may. A user who names a revision may have any
+// that was rolled out as a whole.
 func (rule RollbackRule) Refuses(r *Record, named bool) string {
 	switch {
 	case !r.wasGood():
@@ -62,8 +62,9 @@ func (rule RollbackRule) Refuses(r *Record, named bool) string {
 	}
 }
 
-// Targets returns the revisions to go back to when none is named, best first: the newest that has what was verified last, itself or
-// by a rollback to it, then those that were good, the newest first. The records are given newest first.
+// Targets returns the revisions to go back to when none is named, best first: the newest that has what was verified
+// last, itself or by a rollback to it, then those that were good, the newest first. The records are given newest
+// first.
 func (rule RollbackRule) Targets(records []Record) []*Record {
 	var good []*Record
 	for i := range records {

@@ -61,7 +61,9 @@ func versionOnly(hr *v1beta1.HelmRelease) bool {
 }
 
 func targetOf(hr *v1beta1.HelmRelease) plan.Target {
-	return plan.Target{Name: hr.GetReleaseName(), Namespace: hr.GetReleaseNamespace(), StorageNamespace: hr.GetStorageNamespace()}
+	return plan.Target{
+		Name: hr.GetReleaseName(), Namespace: hr.GetReleaseNamespace(), StorageNamespace: hr.GetStorageNamespace(),
+	}
 }
 
 // ownerOf is the HelmRelease as a record names its owner.
@@ -90,7 +92,8 @@ func RollbackRequested(hr *v1beta1.HelmRelease) (*v1beta1.RollbackRequest, error
 		return nil, fmt.Errorf("annotation %s is not JSON: %w", v1beta1.RollbackRequestAnnotation, err)
 	}
 	if request.Revision < 1 || request.InputDigest == "" {
-		return nil, fmt.Errorf("annotation %s needs a revision above 0 and an inputDigest", v1beta1.RollbackRequestAnnotation)
+		const needs = "annotation %s needs a revision above 0 and an inputDigest"
+		return nil, fmt.Errorf(needs, v1beta1.RollbackRequestAnnotation)
 	}
 
 	return request, nil
@@ -102,8 +105,8 @@ func Requested(hr *v1beta1.HelmRelease) bool {
 	return token != "" && token != hr.Status.LastHandledReconcileAt
 }
 
-// ForceRequested returns the token of a request for one install or upgrade in any case, empty when there is none that was
-// not handled yet.
+// ForceRequested returns the token of a request for one install or upgrade in any case, empty when there is none that
+// was not handled yet.
 func ForceRequested(hr *v1beta1.HelmRelease) string {
 	return v1beta1.SpecialRequest(hr, v1beta1.ForceRequestAnnotation, hr.Status.LastHandledForceAt)
 }
@@ -113,8 +116,8 @@ func ResetRequested(hr *v1beta1.HelmRelease) string {
 	return v1beta1.SpecialRequest(hr, v1beta1.ResetRequestAnnotation, hr.Status.LastHandledResetAt)
 }
 
-// InputDigest returns the digest of what a release is made from: the chart, the values and the post renderers. It is empty
-// without a chart.
+// InputDigest returns the digest of what a release is made from: the chart, the values and the post renderers. It is
+// empty without a chart.
 func InputDigest(hr *v1beta1.HelmRelease, in Inputs) string {
 	if in.Chart.Name == "" {
 		return ""
@@ -127,8 +130,8 @@ func InputDigest(hr *v1beta1.HelmRelease, in Inputs) string {
 	return digest(in.Chart.Name, chart, values.Digest(in.Values), RenderDigest(hr.Spec))
 }
 
-// SettingsDigest returns the digest of the settings under which an input succeeds or fails: timeouts, waits, tests, health and
-// remediation.
+// SettingsDigest returns the digest of the settings under which an input succeeds or fails: timeouts, waits, tests,
+// health and remediation.
 func SettingsDigest(hr *v1beta1.HelmRelease) string {
 	s := hr.Spec
 	parts := []any{
@@ -140,8 +143,8 @@ func SettingsDigest(hr *v1beta1.HelmRelease) string {
 	return digest(parts...)
 }
 
-// RenderDigest returns the digest of what changes the manifests on their way from the chart to the cluster; empty when nothing
-// does.
+// RenderDigest returns the digest of what changes the manifests on their way from the chart to the cluster; empty
+// when nothing does.
 func RenderDigest(spec v1beta1.HelmReleaseSpec) string {
 	return postrender.OptionsOf(spec.PostRenderers, spec.PostRenderStrategy, spec.CommonMetadata).Digest()
 }

@@ -8,8 +8,8 @@ import (
 	"fairlead.dev/fairlead/helmops/status"
 )
 
-// Pass is one pass over a release: what the object asks for, what is known of it, and what it is made of. Only one goroutine
-// uses a pass.
+// Pass is one pass over a release: what the object asks for, what is known of it, and what it is made of. Only one
+// goroutine uses a pass.
 type Pass struct {
 	// Release is the object; its status is written while the pass finds things out.
 	Release  *v1beta1.HelmRelease
@@ -31,8 +31,8 @@ func NewPass(hr *v1beta1.HelmRelease) *Pass {
 	return &Pass{Release: hr, Desired: desired, Observed: observedOf(hr, desired.Target, Live{})}
 }
 
-// SetInputs adds what the release is made of, and what is in the way of it. A pass over a deleted object has inputs without a
-// chart.
+// SetInputs adds what the release is made of, and what is in the way of it. A pass over a deleted object has inputs
+// without a chart.
 func (p *Pass) SetInputs(in Inputs, found plan.Inputs) {
 	p.Inputs = in
 	p.InputDigest = InputDigest(p.Release, in)
@@ -74,7 +74,8 @@ func (p *Pass) setHistory(records []plan.Record, namesake *plan.Namesake) {
 	}
 }
 
-// leaveFormer turns to the release that is wanted when the former one is gone, or belongs to another HelmRelease by now.
+// leaveFormer turns to the release that is wanted when the former one is gone, or belongs to another HelmRelease by
+// now.
 func (p *Pass) leaveFormer() {
 	if p.Observed.Moved == nil || p.Desired.Deleting {
 		return

@@ -15,12 +15,13 @@ import (
 type Preview struct {
 	// Deployed is the revision that runs, nil when none does. While an upgrade is under way it is the one before that.
 	Deployed *plan.Record
-	// Running is the revision that the controller makes, or has begun to make, nil when its newest revision is complete.
+	// Running is the revision that the controller makes, or has begun to make, nil when its newest revision is
+	// complete.
 	Running *plan.Record
 	// RunsWanted is set when Running is made of the inputs.
 	RunsWanted bool
-	// Change is what the inputs alone ask for, whatever became of them before: None, Install, Upgrade, or Need when only
-	// rendering tells. Its message says why.
+	// Change is what the inputs alone ask for, whatever became of them before: None, Install, Upgrade, or Need when
+	// only rendering tells. Its message says why.
 	Change plan.Plan
 	// Next is what would happen now if the object were not suspended.
 	Next plan.Plan
@@ -93,8 +94,8 @@ func only(r *plan.Record, desired plan.Desired, generation int64) plan.Observed 
 	return observed
 }
 
-// ownerByStatus returns the other HelmRelease that the controller found to own the release, as the conditions say; zero when
-// they do not say so.
+// ownerByStatus returns the other HelmRelease that the controller found to own the release, as the conditions say;
+// zero when they do not say so.
 func ownerByStatus(hr *v1beta1.HelmRelease, newest *plan.Record) *plan.Owner {
 	stalled := meta.FindStatusCondition(hr.Status.Conditions, v1beta1.StalledCondition)
 	if newest == nil || stalled == nil || stalled.Reason != v1beta1.OwnedByOtherReason {
@@ -103,8 +104,8 @@ func ownerByStatus(hr *v1beta1.HelmRelease, newest *plan.Record) *plan.Owner {
 	return &newest.Owner
 }
 
-// Rendering is the action with which an engine renders what an install, or else an upgrade, would make of the inputs. The chart
-// has to be added.
+// Rendering is the action with which an engine renders what an install, or else an upgrade, would make of the inputs.
+// The chart has to be added.
 func Rendering(hr *v1beta1.HelmRelease, in Inputs, first bool) engine.Action {
 	step := plan.Compare
 	if first {

@@ -44,23 +44,23 @@ type Runner struct {
 	// Fetch waits for upstream until the chart of a revision is at hand, so that Charts need not. Nil has Charts wait.
 	Fetch func(ctx context.Context, hr *v1beta1.HelmRelease, revision v1beta1.ChartRevision) error
 	Now   func() time.Time
-	// Owner finds the living HelmRelease, other than hr, that owns the Helm release at target; recorded is what the newest record
-	// names. The zero value is none. Nil finds none.
+	// Owner finds the living HelmRelease, other than hr, that owns the Helm release at target; recorded is what the
+	// newest record names. The zero value is none. Nil finds none.
 	Owner func(ctx context.Context, hr *v1beta1.HelmRelease, target plan.Target, recorded plan.Owner) (plan.Owner, error)
 	// Namesake finds the Helm release of the same name in another namespace that has its records in the same storage
 	// namespace; nil is none. It is asked for a release that has no records. A nil function finds none.
 	Namesake func(ctx context.Context, access cluster.Access, target plan.Target) (*plan.Namesake, error)
-	// NotAttributable says what else goes wrong at the moment that may be the cause of a failure; empty when there is nothing. Nil never
-	// knows of anything.
+	// NotAttributable says what else goes wrong at the moment that may be the cause of a failure; empty when there is
+	// nothing. Nil never knows of anything.
 	NotAttributable func(ctx context.Context, hr *v1beta1.HelmRelease) string
 }
 
 // LookUp finds a fact that the runner does not find itself, and adds it to the pass. An error ends the pass.
 type LookUp func(ctx context.Context, pass *Pass, fact plan.Fact) error
 
-// Decide plans the next step of a release. It looks up the records and the owner itself, and everything else by lookUp. It
-// changes nothing but the status of the object, and that only to adopt how an action ended that an earlier process had begun,
-// and to note what the plan holds against the input.
+// Decide plans the next step of a release. It looks up the records and the owner itself, and everything else by
+// lookUp. It changes nothing but the status of the object, and that only to adopt how an action ended that an earlier
+// process had begun, and to note what the plan holds against the input.
 func (r *Runner) Decide(ctx context.Context, pass *Pass, lookUp LookUp) (plan.Plan, error) {
 	for {
 		p := plan.Decide(pass.Desired, pass.Observed, r.Now())
@@ -185,8 +185,8 @@ func (r *Runner) Do(ctx context.Context, w Work) status.Outcome {
 	return outcome
 }
 
-// Faulted is the outcome of work whose execution met a fault of the controller. What is in storage is not known; the next
-// pass reads it.
+// Faulted is the outcome of work whose execution met a fault of the controller. What is in storage is not known; the
+// next pass reads it.
 func (r *Runner) Faulted(w Work, fault error) status.Outcome {
 	outcome := w.begin()
 	outcome.HistoryUnknown = true
@@ -322,8 +322,8 @@ func reasonFor(action plan.Step) string {
 	}
 }
 
-// chartFailure is that of an action that could not have its chart. The reason is that of an outcome whatever the source says, for it is reported
-// until the next attempt.
+// chartFailure is that of an action that could not have its chart. The reason is that of an outcome whatever the
+// source says, for it is reported until the next attempt.
 func chartFailure(err error) *status.Failure {
 	var fault *guard.PanicError
 	if errors.As(err, &fault) {

@@ -6,8 +6,8 @@ import (
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
-// Actions of events: what the controller did with the object, or was about to do, when it emitted the event. The steps of a
-// release have actions of their own, see ActionOf.
+// Actions of events: what the controller did with the object, or was about to do, when it emitted the event. The
+// steps of a release have actions of their own, see ActionOf.
 const (
 	// ActionReconcile is that of events about the object as a whole: what it waits for, what it names, its owner.
 	ActionReconcile = "Reconcile"
@@ -19,7 +19,8 @@ const (
 	ActionApply = "Apply"
 	// ActionPrune is that of objects that are no longer wanted.
 	ActionPrune = "Prune"
-	// ActionOrphan leaves the Helm release, or the objects of a Kustomization, in the cluster when the object is deleted.
+	// ActionOrphan leaves the Helm release, or the objects of a Kustomization, in the cluster when the object is
+	// deleted.
 	ActionOrphan = "Orphan"
 	// ActionInspect looks at the live objects.
 	ActionInspect = "Inspect"

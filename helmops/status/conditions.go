@@ -36,14 +36,15 @@ const maxNote = 1024
 // Note returns the message in a length that the events API takes.
 func (e Event) Note() string { return cut(e.Message, maxNote) }
 
-// Later says when something follows that is due after the given time: how much later, and the moment, which is still true when
-// the message is read.
+// Later says when something follows that is due after the given time: how much later, and the moment, which is still
+// true when the message is read.
 func Later(after time.Duration, now time.Time) string {
 	return fmt.Sprintf("%s later, at %s", after, now.Add(after).UTC().Format(time.RFC3339))
 }
 
-// cut shortens a text to at most limit bytes, without tearing a character apart. It leaves out the middle: a message begins
-// with the object and ends with the cause and what happens next, and what makes it long is a value that is quoted in between.
+// cut shortens a text to at most limit bytes, without tearing a character apart. It leaves out the middle: a message
+// begins with the object and ends with the cause and what happens next, and what makes it long is a value that is
+// quoted in between.
 func cut(text string, limit int) string {
 	if len(text) <= limit {
 		return text
@@ -102,7 +103,8 @@ func Message(object v1beta1.Conditioned) string {
 // writer sets the conditions of one object at one time.
 type writer struct {
 	object v1beta1.Conditioned
-	// generation that the conditions are about; it is older than the object's when what is reported was begun before a change.
+	// generation that the conditions are about; it is older than the object's when what is reported was begun before
+	// a change.
 	generation int64
 	now        time.Time
 }
@@ -161,8 +163,8 @@ func (w writer) failed(hr *v1beta1.HelmRelease, o Outcome, f Failure, message st
 	return Event{Warning: true, Reason: f.Reason, Message: message}
 }
 
-// retryingNext says that the release is not as wanted, and what happens next. That is decided by what is recorded by then, the
-// reason among it. It returns the whole message.
+// retryingNext says that the release is not as wanted, and what happens next. That is decided by what is recorded by
+// then, the reason among it. It returns the whole message.
 func (w writer) retryingNext(hr *v1beta1.HelmRelease, o Outcome, reason, message string) string {
 	w.retrying(reason, message)
 	if o.Next == nil {

@@ -14,7 +14,8 @@ import (
 
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// conditions shows each condition as "Type=Status Reason", but for those that are about live objects and their verification.
+// conditions shows each condition as "Type=Status Reason", but for those that are about live objects and their
+// verification.
 func conditions(object v1beta1.Conditioned) map[string]string {
 	shown := allConditions(object)
 	for _, about := range []string{v1beta1.VerifiedCondition, v1beta1.HealthyCondition, v1beta1.DriftedCondition} {

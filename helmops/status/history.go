@@ -27,8 +27,8 @@ func actionOf(o Outcome) string {
 	return ""
 }
 
-// takeOver records what is in storage after an action: history, inventory and kept objects. It returns which revision of
-// another Helm client was replaced, as the beginning of a message; empty for none.
+// takeOver records what is in storage after an action: history, inventory and kept objects. It returns which revision
+// of another Helm client was replaced, as the beginning of a message; empty for none.
 func takeOver(hr *v1beta1.HelmRelease, o Outcome) (before string) {
 	before = replaced(hr, o)
 	if !o.HistoryUnknown {
@@ -49,8 +49,8 @@ func takeOver(hr *v1beta1.HelmRelease, o Outcome) (before string) {
 	return before
 }
 
-// replaced says which revision of another Helm client an upgrade took the place of, for example the one of helm rollback. It is
-// empty when Fairlead made that revision, or adopted it before.
+// replaced says which revision of another Helm client an upgrade took the place of, for example the one of helm
+// rollback. It is empty when Fairlead made that revision, or adopted it before.
 func replaced(hr *v1beta1.HelmRelease, o Outcome) string {
 	if o.Step != plan.Upgrade || len(o.History) < 2 || o.History[1].Chart.Digest != "" {
 		return ""
@@ -58,7 +58,8 @@ func replaced(hr *v1beta1.HelmRelease, o Outcome) string {
 
 	former := v1beta1.Number(o.History[1].Version)
 	adopted := func(s v1beta1.Snapshot) bool {
-		return s.Version == former && s.Name == o.Target.Name && s.Namespace == o.Target.Namespace && s.ChartDigest != ""
+		same := s.Version == former && s.Name == o.Target.Name && s.Namespace == o.Target.Namespace
+		return same && s.ChartDigest != ""
 	}
 	if slices.ContainsFunc(hr.Status.History, adopted) {
 		return ""

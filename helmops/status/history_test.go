@@ -172,7 +172,8 @@ func TestReleaseProgressNamesTheVerb(t *testing.T) {
 	}
 }
 
-// What a record lacks is said as long as the revision is the newest one, in the same words, so that nothing is written twice.
+// What a record lacks is said as long as the revision is the newest one, in the same words, so that nothing is
+// written twice.
 func TestADegradedRecordIsTold(t *testing.T) {
 	t.Parallel()
 	const want = "apps/web revision 1 runs web 1.0.0; its Helm record would be too large, so it lacks the chart's files and templates"

@@ -96,8 +96,8 @@ func KustomizationLimited(k *v1beta1.Kustomization, now time.Time) {
 	Stalled(k, v1beta1.RenderingLimitExceededReason, k.Status.LimitExceeded.Message, now)
 }
 
-// KustomizationSettled says that what is wanted is applied. waiting names what has to become healthy yet; overdue is set
-// when that takes longer than it may.
+// KustomizationSettled says that what is wanted is applied. waiting names what has to become healthy yet; overdue is
+// set when that takes longer than it may.
 func KustomizationSettled(k *v1beta1.Kustomization, waiting []v1beta1.ObjectHealth, overdue bool, now time.Time) {
 	k.Status.ObservedGeneration = k.Generation
 	count := 0

@@ -42,8 +42,8 @@ func countFailure(hr *v1beta1.HelmRelease, o Outcome, phase string, now time.Tim
 	failed(hr, o, phase, now)
 }
 
-// count counts a failed install or upgrade; only one that reached the cluster counts against the policy, and only when the
-// cluster itself was not the cause.
+// count counts a failed install or upgrade; only one that reached the cluster counts against the policy, and only
+// when the cluster itself was not the cause.
 func count(hr *v1beta1.HelmRelease, o Outcome) {
 	hr.Status.Failures++
 	switch {
@@ -152,7 +152,8 @@ func bakes(hr *v1beta1.HelmRelease, p plan.Plan, w writer) {
 	w.set(v1beta1.VerifiedCondition, status, reason, message)
 }
 
-// later moves the end of a bake that has to start over, in steps of half its length, so that it is not written all the time.
+// later moves the end of a bake that has to start over, in steps of half its length, so that it is not written all
+// the time.
 func later(until metav1.Time, now time.Time, bake time.Duration) metav1.Time {
 	if until.Sub(now) > bake/2 {
 		return until
@@ -227,8 +228,8 @@ func failed(hr *v1beta1.HelmRelease, o Outcome, phase string, now time.Time) {
 	hr.Status.LastFailure = &f
 }
 
-// ReleaseJudged records what a plan holds against the input that is wanted: that it is known to be bad, or that its revision
-// did not stay healthy.
+// ReleaseJudged records what a plan holds against the input that is wanted: that it is known to be bad, or that its
+// revision did not stay healthy.
 func ReleaseJudged(hr *v1beta1.HelmRelease, p plan.Plan, wanted plan.Desired, now time.Time) {
 	if p.MarksKnownBad {
 		markKnownBad(hr, v1beta1.KnownBad{

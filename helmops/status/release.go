@@ -31,7 +31,8 @@ type Outcome struct {
 	Reached bool
 	// Equal is the answer of a Compare.
 	Equal bool
-	// Tested is what the tests of the newest revision say; IgnoresTests is set when it does not matter that they failed.
+	// Tested is what the tests of the newest revision say; IgnoresTests is set when it does not matter that they
+	// failed.
 	Tested       plan.Tested
 	IgnoresTests bool
 	// History is what is in storage now, newest first; nil with HistoryUnknown set when it could not be read.
@@ -40,8 +41,8 @@ type Outcome struct {
 	// Inventory of the newest revision; InventoryUnknown is set when it was not read.
 	Inventory        []v1beta1.ResourceRef
 	InventoryUnknown bool
-	// Next says what happens next after a failure, for messages. It is called with the object when everything else of the outcome
-	// was recorded in it. Nil says nothing.
+	// Next says what happens next after a failure, for messages. It is called with the object when everything else of
+	// the outcome was recorded in it. Nil says nothing.
 	Next func(after *v1beta1.HelmRelease) string
 	// Settings is the digest of the settings that the input was tried under.
 	Settings string
@@ -69,7 +70,8 @@ func (o Outcome) input() plan.Input {
 	return plan.Input{Chart: o.Chart.Digest, Config: o.ConfigDigest, Render: o.RenderDigest}
 }
 
-// ReleaseBlocked records why nothing can be planned for a release: a missing source, values, a dependency. What runs stays.
+// ReleaseBlocked records why nothing can be planned for a release: a missing source, values, a dependency. What runs
+// stays.
 func ReleaseBlocked(hr *v1beta1.HelmRelease, f Failure, now time.Time) {
 	hr.Status.ObservedGeneration = hr.Generation
 	if f.Final {
@@ -130,8 +132,8 @@ func recordDone(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	}
 }
 
-// superseded records an action that ended because something else is wanted by now, or because another Helm client has begun
-// one. It is no failure of its input.
+// superseded records an action that ended because something else is wanted by now, or because another Helm client has
+// begun one. It is no failure of its input.
 func superseded(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	message := fmt.Sprintf("%s of %s/%s was superseded: %s; the controller reconciles the new desired state", o.Step, o.Target.Namespace, o.Target.Name,
 		o.Failure.Message)

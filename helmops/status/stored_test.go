@@ -19,8 +19,8 @@ import (
 
 var update = flag.Bool("update", false, "write the samples of stored objects that are missing")
 
-// storedKustomization is a Kustomization as the API server has it, and what is read from it later. A sample that is there is never
-// replaced: -update only adds one that is missing.
+// storedKustomization is a Kustomization as the API server has it, and what is read from it later. A sample that is
+// there is never replaced: -update only adds one that is missing.
 type storedKustomization struct {
 	name  string
 	write func(k *v1beta1.Kustomization)

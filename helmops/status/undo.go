@@ -10,8 +10,8 @@ import (
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
-// rolledBack records the end of a rollback that undoes a failed upgrade. What failed stays the reason for not being Ready,
-// because what runs is not what is wanted.
+// rolledBack records the end of a rollback that undoes a failed upgrade. What failed stays the reason for not being
+// Ready, because what runs is not what is wanted.
 func rolledBack(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	hr.Status.ObservedGeneration = o.Generation
 	w := writer{object: hr, generation: o.Generation, now: now}

@@ -116,7 +116,7 @@ func sshRefusals(
 			sources.Identity{PrivateKey: id.PrivateKey, KnownHosts: append([]byte("@cert-authority "), id.KnownHosts...)},
 			v1beta1.AuthenticationFailedReason, "line 1 names a certificate authority"},
 		{
-			"a private key that nobody knows", over.URL(repository),
+			"a private key that is not registered", over.URL(repository),
 			sources.Identity{PrivateKey: unknownKey(t), KnownHosts: id.KnownHosts}, v1beta1.AuthenticationFailedReason,
 			"does not take the private key",
 		},

@@ -85,7 +85,7 @@ func TestNewPodsGetAddressesAfterTheHighest(t *testing.T) {
 		want string
 	}{
 		"a new cluster starts at the beginning": {nil, "10.244.0.0/16"},
-		"a resumed one goes on": {[]corev1.Pod{withIP("10.244.1.9"), withIP("10.244.0.200")},
+		"a resumed one continues": {[]corev1.Pod{withIP("10.244.1.9"), withIP("10.244.0.200")},
 			"10.244.1.9/16"},
 		"pods on the host's network are no matter": {[]corev1.Pod{withIP(nodeIP), withIP("")}, "10.244.0.0/16"},
 	} {

@@ -50,7 +50,7 @@ func TestMessagesHoldNoTextOfTheStatus(t *testing.T) {
 			"a status of a wrong type", widget + "status: {observedGeneration: '" + secret + "'}\n", "its status cannot be read",
 		},
 		{
-			"a phase that nobody knows", "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nstatus: {phase: '" + secret + "'}\n",
+			"an unknown phase", "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nstatus: {phase: '" + secret + "'}\n",
 			"its status cannot be read",
 		},
 	} {

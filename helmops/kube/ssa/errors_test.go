@@ -53,7 +53,7 @@ func TestRefusal(t *testing.T) {
 			cause: status(http.StatusForbidden, metav1.StatusReasonForbidden, "exceeded quota"),
 		},
 		{
-			name: "nobody is known", want: "who", cause: status(http.StatusUnauthorized, metav1.StatusReasonUnauthorized, "who"),
+			name: "the user is unknown", want: "who", cause: status(http.StatusUnauthorized, metav1.StatusReasonUnauthorized, "who"),
 		},
 		{
 			name: "too many requests", want: "later",
