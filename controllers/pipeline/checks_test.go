@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/promotion"
 	"fairlead.dev/fairlead/helmops/status"
 )
@@ -201,11 +202,19 @@ func TestReleasesOfChecks(t *testing.T) {
 	if !r.Ready || r.Runs != "two" {
 		t.Errorf("ready %t, runs %s", r.Ready, r.Runs)
 	}
+	failed := v1beta1.Snapshot{Version: 5, ChartDigest: "three", Status: plan.StatusFailed}
 	r = releaseOf(verifiedRelease(func(hr *v1beta1.HelmRelease) {
 		hr.Status.Conditions[0].Status = metav1.ConditionFalse
-		hr.Status.History[0].ChartDigest = "three"
+		hr.Status.History = append([]v1beta1.Snapshot{failed}, hr.Status.History...)
 	}))
-	if r.Ready || r.Runs != "three" {
-		t.Errorf("ready %t, runs %s", r.Ready, r.Runs)
+	if r.Ready || r.Runs != "two" {
+		t.Errorf("after an upgrade that failed: ready %t, runs %s", r.Ready, r.Runs)
+	}
+
+	r = releaseOf(verifiedRelease(func(hr *v1beta1.HelmRelease) {
+		hr.Status.History = []v1beta1.Snapshot{failed}
+	}))
+	if r.Runs != "" {
+		t.Errorf("after an install that failed: runs %s", r.Runs)
 	}
 }

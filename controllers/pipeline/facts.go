@@ -212,8 +212,8 @@ func releaseOf(hr *v1beta1.HelmRelease) promotion.Release {
 		Ready: status.IsReady(hr), Has: promotion.Identity{Chart: status.ChartOf(&s).Digest}, Bad: badOf(hr),
 		Message: short(cmp.Or(status.Message(hr), "not reconciled yet"), maxReleaseMessage),
 	}
-	if newest := s.Latest(); newest != nil {
-		r.Runs = newest.ChartDigest
+	if deployed := deployedOf(&s); deployed != nil {
+		r.Runs = deployed.ChartDigest
 	}
 	if s.SharedValues != nil {
 		r.Has.Values = s.SharedValues.Digest
@@ -223,6 +223,18 @@ func releaseOf(hr *v1beta1.HelmRelease) promotion.Release {
 	}
 
 	return r
+}
+
+// deployedOf is the revision that Helm has as deployed, nil for none. An upgrade that failed is the newest revision until
+// its rollback ends, and the chart of it is not what a stage runs.
+func deployedOf(s *v1beta1.HelmReleaseStatus) *v1beta1.Snapshot {
+	for i := range s.History {
+		if s.History[i].Status == plan.StatusDeployed {
+			return &s.History[i]
+		}
+	}
+
+	return nil
 }
 
 // verifiedBy is what a HelmRelease has verified last, when that is what runs; zero for nothing. The shared values count

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/promotion"
 )
 
@@ -22,7 +23,7 @@ func at(minutes int) metav1.Time {
 func verifiedRelease(change ...func(*v1beta1.HelmRelease)) *v1beta1.HelmRelease {
 	hr := &v1beta1.HelmRelease{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web", Generation: 3}}
 	hr.Status.ObservedGeneration = 3
-	hr.Status.History = []v1beta1.Snapshot{{Version: 4, ChartDigest: "two"}}
+	hr.Status.History = []v1beta1.Snapshot{{Version: 4, ChartDigest: "two", Status: plan.StatusDeployed}}
 	hr.Status.LastVerified = &v1beta1.Verified{Revision: 4, ChartDigest: "two", At: at(-5)}
 	hr.Status.LastAttemptedConfigDigest = "values"
 	hr.Status.Conditions = []metav1.Condition{

@@ -209,7 +209,8 @@ type Release struct {
 	Suspended bool
 	// Ready is set when the release is Ready.
 	Ready bool
-	// Runs is the digest of the chart of its newest revision; empty for none.
+	// Runs is the digest of the chart of the revision that Helm has as deployed; empty for none. An upgrade that failed
+	// or is still running does not count.
 	Runs string
 	// ID is the chart that was verified last, with the shared values that it was verified with, when that is what runs;
 	// otherwise zero.
