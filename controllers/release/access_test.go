@@ -207,7 +207,7 @@ func TestAStrandedReleaseIsLetGoOrTold(t *testing.T) {
 			hr.Status.History = tt.revisions
 			missing := refs.RetryableObstacle(cmp.Or(tt.reason, v1beta1.AccessDeniedReason),
 				"ServiceAccount apps/deployer does not exist; the controller continues when it is created")
-			done, again, err := h.orphanUnreachable(t.Context(), hr, deletionPlan{obstacle: missing, terminating: tt.terminating})
+			done, again, err := h.unreachable(t.Context(), hr, deletionPlan{obstacle: missing, terminating: tt.terminating})
 			if err != nil || done != tt.done {
 				t.Fatalf("done %v, error %v", done, err)
 			}
@@ -217,7 +217,7 @@ func TestAStrandedReleaseIsLetGoOrTold(t *testing.T) {
 			want := "cannot uninstall apps/web: ServiceAccount apps/deployer does not exist" +
 				"; the controller continues when it is created; " +
 				"to keep the Helm release, set spec.deletionPolicy to Orphan"
-			if got := status.Message(hr); got != want || again != departureRetry {
+			if got := status.Message(hr); got != want || again != time.Minute {
 				t.Errorf("looks again after %s and says %q, want %q", again, got, want)
 			}
 		})

@@ -3,7 +3,6 @@ package release
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -20,10 +19,6 @@ import (
 	"fairlead.dev/fairlead/helmops/status"
 )
 
-// departureRetry is how often the namespace of a deleted object is looked at that cannot be uninstalled for lack of
-// an identity. Namespaces are not watched, and this is rare.
-const departureRetry = time.Minute
-
 // uninstall brings a deleted object to its end: the Helm release is uninstalled, or left behind with an event that
 // says so. It returns whether the object can go, and when to look again otherwise.
 func (h *handler) uninstall(ctx context.Context, pass *pass) (bool, time.Duration, error) {
@@ -33,7 +28,7 @@ func (h *handler) uninstall(ctx context.Context, pass *pass) (bool, time.Duratio
 		return false, 0, err
 	}
 	if way.obstacle != nil {
-		return h.orphanUnreachable(ctx, hr, way)
+		return h.unreachable(ctx, hr, way)
 	}
 
 	mask := redact.NewMask(cluster.Secrets(way.access.Kubeconfig)...)
@@ -66,7 +61,7 @@ func (h *handler) recordOrphaned(hr *v1beta1.HelmRelease, p plan.Plan) {
 	case plan.ReasonUnreachable:
 		event.Warning = true
 	default:
-		return // there is no release, or it is suspended
+		return // there is no release, it is suspended, or it goes with its namespace
 	}
 
 	h.recordEvent(hr, event)
@@ -87,33 +82,43 @@ func (h *handler) undecided(ctx context.Context, pass *pass, way deletionPlan) (
 	}
 
 	if apierrors.IsForbidden(err) {
-		return h.refused(hr, way, err)
+		return h.stranded(ctx, hr, plan.Stranded{
+			Reason: v1beta1.AccessDeniedReason, Message: err.Error(), Forbidden: true, Terminating: way.terminating,
+		})
 	}
+
 	if err = unreadable(hr, err); refs.IsObstacle(err) {
 		way.obstacle = err
-		return h.orphanUnreachable(ctx, hr, way)
+		return h.unreachable(ctx, hr, way)
 	}
 
 	return false, 0, err
 }
 
-// refused decides about a deleted object whose release may not even be looked at. In a namespace that is being
-// deleted the identity does not come back.
-func (h *handler) refused(hr *v1beta1.HelmRelease, way deletionPlan, err error) (bool, time.Duration, error) {
-	if way.terminating {
-		h.recordEvent(hr, status.Event{
-			Warning: true, Action: status.ActionOrphan, Reason: v1beta1.OrphanedReason, Message: fmt.Sprintf(
-				"%s; the namespace is being deleted, so the object goes without an uninstall; cluster-wide objects of "+
-					"the release and those in other namespaces may be left", err),
-		})
+// unreachable handles a deleted object without an identity to uninstall as, or without a cluster to uninstall from.
+func (h *handler) unreachable(
+	ctx context.Context, hr *v1beta1.HelmRelease, way deletionPlan,
+) (bool, time.Duration, error) {
+	return h.stranded(ctx, hr, plan.Stranded{
+		Reason: refs.ReasonOf(way.obstacle), Message: way.obstacle.Error(), Terminating: way.terminating,
+	})
+}
+
+// stranded lets a deleted object go whose release cannot be uninstalled, or reports what the uninstall waits for.
+func (h *handler) stranded(
+	ctx context.Context, hr *v1beta1.HelmRelease, facts plan.Stranded,
+) (bool, time.Duration, error) {
+	facts.Released = hr.Status.Latest() != nil
+	p := facts.Decide(plan.Target{Namespace: hr.GetReleaseNamespace(), Name: hr.GetReleaseName()})
+	if p.Step == plan.None {
+		log.FromContext(ctx).Info("the Helm release is not uninstalled",
+			"because", facts.Message, "namespaceTerminating", facts.Terminating)
+		h.recordOrphaned(hr, p)
 		return true, 0, nil
 	}
 
-	_, err = h.blocker().Blocked(hr, refs.RetryableObstacle(v1beta1.AccessDeniedReason,
-		"%s; restore the ServiceAccount and its rights, or set spec.deletionPolicy to %s to leave the Helm release "+
-			"behind",
-		err, v1beta1.DeletionPolicyOrphan))
-	return false, plan.RetryDelay(1), err
+	_, err := h.blocker().Blocked(hr, refs.RetryableObstacle(p.Reason, "%s", p.Message))
+	return false, p.After, err
 }
 
 // deletionPlan is what counts for the uninstall of a deleted object.
@@ -145,29 +150,4 @@ func (g *gatherer) planDeletion(ctx context.Context, hr *v1beta1.HelmRelease) (d
 	}
 
 	return deletionPlan{access: access, obstacle: err, terminating: gone}, nil
-}
-
-// orphanUnreachable decides about a deleted object whose Helm release cannot be reached. In a namespace that is being
-// deleted too the identity does not come back, and what is left of the release goes with the namespace; a release
-// that never came to be needs no identity.
-func (h *handler) orphanUnreachable(
-	ctx context.Context, hr *v1beta1.HelmRelease, way deletionPlan,
-) (bool, time.Duration, error) {
-	reason := refs.ReasonOf(way.obstacle)
-	var noIdentity bool // false while a cluster only does not answer
-	switch reason {
-	case v1beta1.AccessDeniedReason, v1beta1.KubeConfigInvalidReason, v1beta1.UnsupportedReason:
-		noIdentity = true
-	}
-
-	if way.terminating || hr.Status.Latest() == nil && noIdentity {
-		log.FromContext(ctx).Info("the Helm release is not uninstalled",
-			"because", way.obstacle.Error(), "namespaceTerminating", way.terminating)
-		return true, 0, nil
-	}
-
-	_, err := h.blocker().Blocked(hr, refs.RetryableObstacle(reason,
-		"cannot uninstall %s/%s: %s; to keep the Helm release, set spec.deletionPolicy to %s",
-		hr.GetReleaseNamespace(), hr.GetReleaseName(), way.obstacle, v1beta1.DeletionPolicyOrphan))
-	return false, departureRetry, err
 }
