@@ -68,7 +68,7 @@ type connection struct {
 	// groups asks the API server which groups the caller is in.
 	groups func(context.Context) ([]string, error)
 	// preview finds out what applying a set of objects would do, and only tries.
-	preview preview
+	preview applyPreview
 	// site is the cluster as something to install in; its life is that of the context.
 	site func(context.Context) (*install.Site, error)
 	// namespace that is meant when none is named.

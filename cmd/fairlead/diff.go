@@ -217,26 +217,39 @@ func (a *app) differenceLines(d view.Differences) {
 	}
 
 	for _, o := range d.Objects {
-		name := o.Name
-		if o.Namespace != "" {
-			name = o.Namespace + "/" + name
-		}
-
-		line := o.Kind + " " + name + ": " + changeText(o)
-		if o.Note != "" {
-			line += " (" + o.Note + ")"
-		}
-
-		fmt.Fprintln(a.out, a.paint(colourOfChange[o.Change], oneLine(line)))
-		for _, f := range o.Fields {
-			fmt.Fprintln(a.out, "  "+oneLine(differenceText(f)))
-		}
-		if o.More > 0 {
-			fmt.Fprintf(a.out, "  and %s\n", plural(o.More, "more field"))
+		for _, line := range a.objectLines(o, o.Note) {
+			fmt.Fprintln(a.out, line)
 		}
 	}
 
-	for _, h := range d.Hooks {
+	a.hookLines(d.Hooks)
+}
+
+// objectLines are what happens to an object, with a note, and to its fields.
+func (a *app) objectLines(o view.ObjectDifference, note string) []string {
+	name := o.Name
+	if o.Namespace != "" {
+		name = o.Namespace + "/" + name
+	}
+
+	line := o.Kind + " " + name + ": " + changeText(o)
+	if note != "" {
+		line += " (" + note + ")"
+	}
+
+	out := []string{a.paint(colourOfChange[o.Change], oneLine(line))}
+	for _, f := range o.Fields {
+		out = append(out, "  "+oneLine(differenceText(f)))
+	}
+	if o.More > 0 {
+		out = append(out, "  and "+plural(o.More, "more field"))
+	}
+
+	return out
+}
+
+func (a *app) hookLines(hooks []view.HookDifference) {
+	for _, h := range hooks {
 		line := fmt.Sprintf("hook %s %s (%s): %s", h.Kind, h.Name, strings.Join(h.Events, ", "), h.Change)
 		if h.Runs {
 			line += ", would run"

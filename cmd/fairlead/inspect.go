@@ -32,11 +32,11 @@ type inspector interface {
 	) ([]v1beta1.KeptObject, error)
 }
 
-// preview finds out what applying a set of objects would do, and only tries.
-type preview func(ctx context.Context, set apply.Set, foresight apply.HandoverPreview) ([]apply.Previewed, error)
+// applyPreview finds out what applying a set of objects would do, and only tries.
+type applyPreview func(ctx context.Context, set apply.Set, foresight apply.HandoverPreview) ([]apply.Previewed, error)
 
 // previewOf tries sets of objects with the rights of the configuration. The reader finds out which Kustomizations there are.
-func previewOf(config *rest.Config, reader client.Reader) preview {
+func previewOf(config *rest.Config, reader client.Reader) applyPreview {
 	return func(ctx context.Context, set apply.Set, foresight apply.HandoverPreview) ([]apply.Previewed, error) {
 		to, err := cluster.New(config)
 		if err != nil {

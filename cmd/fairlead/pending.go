@@ -53,51 +53,89 @@ func (a *app) diffPending(ctx context.Context, c *connection, hr *v1beta1.HelmRe
 func (a *app) comparePending(
 	ctx context.Context, look inspector, hr *v1beta1.HelmRelease, in release.Inputs, action engine.Action, out *output,
 ) error {
-	target := view.Target(hr)
-	records, err := look.History(ctx, cluster.Access{}, target)
+	p, err := a.pendingContents(ctx, look, hr, in, action)
 	if err != nil {
-		return fmt.Errorf("read the Helm records of %s/%s: %w", target.StorageNamespace, target.Name, err)
+		return err
 	}
 
-	would := release.PreviewOf(hr, in, records, a.now())
-	d := pendingOf(would, in)
-	from := &engine.Content{}
-	if would.Deployed != nil {
-		if from, err = look.Stored(ctx, cluster.Access{}, target, would.Deployed.Version); err != nil {
-			return fmt.Errorf("read the Helm records of %s/%s: %w", target.StorageNamespace, target.Name, err)
-		}
-	}
-
-	if d.Pending.Change == "" || from == nil {
+	d := pendingOf(p.would, in)
+	if p.to == nil {
 		return a.printDifferences(d, out)
 	}
 
-	first := isFirst(records)
-	rendering := release.Rendering(hr, in, first)
-	rendering.Chart = action.Chart
-	to, err := content(ctx, look, would, rendering)
-	if err != nil {
-		return fmt.Errorf("render %s for release %s/%s: %s", in.Chart, hr.Namespace, hr.Name, in.Mask.Apply(err.Error()))
-	}
-
-	compared, err := view.ContentDifferences(from, to, target.Namespace, release.MaskOf(hr, in, from.Values).Apply)
+	compared, err := view.ContentDifferences(p.from, p.to, p.target.Namespace, p.mask)
 	if err != nil {
 		return fmt.Errorf("compare release %s/%s with %s: %w", hr.Namespace, hr.Name, in.Chart, err)
 	}
 
-	d.Objects, d.Hooks = compared.Objects, hooksOfNext(compared.Hooks, first, rendering.Options.DisableHooks)
-	kept, err := look.PreviewKept(ctx, rendering, from, to)
+	d.Objects = compared.Objects
+	d.Hooks = hooksOfNext(compared.Hooks, p.first, p.rendering.Options.DisableHooks)
+	kept, err := p.kept(ctx, look)
 	if err != nil {
-		return fmt.Errorf("find out what an upgrade of release %s/%s would keep: %w", hr.Namespace, hr.Name, err)
+		return err
 	}
 
-	d.Keeps(kept, target.Namespace)
-	if would.Change.Step == plan.Need && len(d.Objects)+len(changedHooks(d.Hooks)) == 0 {
+	d.Keeps(kept, p.target.Namespace)
+	if p.would.Change.Step == plan.Need && len(d.Objects)+len(changedHooks(d.Hooks)) == 0 {
 		d.Pending.Change = ""
 		d.Hooks = []view.HookDifference{} // another Helm client made just what is wanted
 	}
 
 	return a.printDifferences(d, out)
+}
+
+// pendingContents are what runs and what the wanted chart and values make.
+type pendingContents struct {
+	target plan.Target
+	would  release.Preview
+	// first is set when the next action is an install.
+	first bool
+	// rendering is the action with which the engine renders.
+	rendering engine.Action
+	// from is what runs, empty for nothing. to is nil when nothing is pending.
+	from, to *engine.Content
+	// mask hides the secrets of both.
+	mask func(string) string
+}
+
+func (a *app) pendingContents(
+	ctx context.Context, look inspector, hr *v1beta1.HelmRelease, in release.Inputs, action engine.Action,
+) (*pendingContents, error) {
+	target := view.Target(hr)
+	records, err := look.History(ctx, cluster.Access{}, target)
+	if err != nil {
+		return nil, fmt.Errorf("read the Helm records of %s/%s: %w", target.StorageNamespace, target.Name, err)
+	}
+
+	p := &pendingContents{target: target, would: release.PreviewOf(hr, in, records, a.now()), from: &engine.Content{}}
+	if p.would.Deployed != nil {
+		p.from, err = look.Stored(ctx, cluster.Access{}, target, p.would.Deployed.Version)
+		if err != nil {
+			return nil, fmt.Errorf("read the Helm records of %s/%s: %w", target.StorageNamespace, target.Name, err)
+		}
+	}
+	if p.would.Change.Step == plan.None || p.from == nil {
+		return p, nil
+	}
+
+	p.first = isFirst(records)
+	p.rendering = release.Rendering(hr, in, p.first)
+	p.rendering.Chart = action.Chart
+	if p.to, err = content(ctx, look, p.would, p.rendering); err != nil {
+		return nil, fmt.Errorf("render %s for release %s/%s: %s", in.Chart, hr.Namespace, hr.Name, in.Mask.Apply(err.Error()))
+	}
+
+	p.mask = release.MaskOf(hr, in, p.from.Values).Apply
+	return p, nil
+}
+
+// kept are the objects that are no longer wanted and that the action would leave in the cluster.
+func (p *pendingContents) kept(ctx context.Context, look inspector) ([]v1beta1.KeptObject, error) {
+	kept, err := look.PreviewKept(ctx, p.rendering, p.from, p.to)
+	if err != nil {
+		return nil, fmt.Errorf("find out what an upgrade of release %s/%s would keep: %w", p.target.Namespace, p.target.Name, err)
+	}
+	return kept, nil
 }
 
 // isFirst reports whether the next action is an install.

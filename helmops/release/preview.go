@@ -25,13 +25,15 @@ type Preview struct {
 	Change plan.Plan
 	// Next is what would happen now if the object were not suspended.
 	Next plan.Plan
+	// Input identifies the inputs.
+	Input plan.Input
 }
 
-// PreviewOf tells what the inputs would make of the release, whose records are given newest first. It changes nothing.
+// PreviewOf returns what the inputs would make of the release, whose records are given newest first. It changes nothing.
 func PreviewOf(hr *v1beta1.HelmRelease, in Inputs, records []plan.Record, now time.Time) Preview {
 	pass := previewPass(hr, in, records)
 	desired := pass.Desired
-	out := Preview{Next: plan.Decide(desired, pass.Observed, now)}
+	out := Preview{Next: plan.Decide(desired, pass.Observed, now), Input: desired.Input()}
 	if out.Next.Step == plan.Claim { // the record gets its owner without a new revision
 		pass.Observed.History.Records[0].Owner = desired.Self
 		out.Next = plan.Decide(desired, pass.Observed, now)

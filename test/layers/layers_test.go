@@ -38,6 +38,7 @@ var layers = map[string]int{
 	"sources/":                2,
 
 	"helmops/plan":            1,
+	"helmops/preview":         1,
 	"helmops/promotion":       1,
 	"helmops/status":          1,
 	"helmops/values":          1,
@@ -91,6 +92,7 @@ var peers = map[string][]string{
 	"helmops/status":          {"helmops/kustomize/plan", "helmops/plan", "helmops/kube/warning"},
 	"helmops/kube/health":     {"helmops/kube/cel"},
 	"helmops/kube/diff":       {"helmops/kube/redact"},
+	"helmops/preview":         {"helmops/kube/diff", "helmops/kube/redact"},
 	"sources/helmrepo":        {"sources/transport"},
 	"sources/oci":             {"sources/transport"},
 	"sources/git":             {"sources/transport", "sources/chartvalues"},

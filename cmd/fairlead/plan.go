@@ -1,0 +1,217 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/types"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/engine"
+	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/preview"
+	"fairlead.dev/fairlead/helmops/release"
+	"fairlead.dev/fairlead/helmops/view"
+)
+
+func newPlanCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "plan release NAME",
+		Short: "Show what the next upgrade would do, and how risky it is",
+		Long: `Show what the next install or upgrade of a release would do: every object and field, which pods restart, what
+cannot be changed in place, which data would be deleted, which rights grow, the images and the resource requests.
+Nothing is changed.
+
+It fetches the chart that the release wants now, also while it is suspended, and renders it twice with the wanted
+values: fields that differ between the two renderings change by themselves, and are neither compared nor part of the
+digest of the plan. The digest is the same as long as the same inputs make the same objects from the same revision.
+
+The risk of the plan is the highest of these:
+  None         nothing restarts, nothing is deleted
+  Restart      pods are replaced
+  Recreate     a field changes that cannot be changed in place: the API
+               server refuses the upgrade
+  DataLoss     volumes, namespaces or custom resources are deleted
+  Escalation   workloads or subjects get rights that they do not have
+
+Values in Secrets, and what came from Secrets, are masked. The command uses your own rights: it reads the Helm records,
+the source, its Secret and what spec.valuesFrom names, and connects to upstream from this machine.
+
+Exits with 0 when nothing is pending, with 1 when something is, with 2 on an error.`,
+		Example: `  fairlead plan release shop -n web
+  fairlead plan hr shop -n web -o json | jq -r .risk
+  fairlead plan release shop -n web -o json | jq '.objects[] | select(.risks)'`,
+		ValidArgsFunction: a.completeKindAndName("release"),
+	}
+	a.addClusterFlags(cmd)
+	out := addOutputFlag(cmd, outputJSON, outputYAML)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		k, name, err := kindAndName(cmd, args, "release")
+		if err != nil {
+			return err
+		}
+
+		c, err := a.open()
+		if err != nil {
+			return err
+		}
+
+		key := types.NamespacedName{Namespace: c.namespace, Name: name}
+		hr, err := a.release(cmd.Context(), c, k, key)
+		if err != nil {
+			return err
+		}
+		if hr.Spec.KubeConfig != nil {
+			return elsewhere(k, key)
+		}
+
+		return a.planRelease(cmd.Context(), c, hr, out)
+	}
+	return cmd
+}
+
+// planRelease prints the plan of a release. It returns errNotReady when something is pending.
+func (a *app) planRelease(ctx context.Context, c *connection, hr *v1beta1.HelmRelease, out *output) error {
+	version, err := c.kubeVersion(ctx)
+	if err != nil {
+		return fmt.Errorf("read the version of the API server: %w", err)
+	}
+
+	var p view.Plan
+	err = withWanted(ctx, c, hr, func(ctx context.Context, look inspector, in release.Inputs, action engine.Action) error {
+		var err error
+		p, err = a.planOf(ctx, look, hr, in, action, version)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+
+	if out.machine() {
+		err = out.write(a.out, p)
+	} else {
+		a.planLines(p)
+	}
+	if err == nil && p.Change != "" {
+		err = errNotReady
+	}
+
+	return err
+}
+
+// planOf renders the next revision twice, and compares it with what runs.
+func (a *app) planOf(
+	ctx context.Context, look inspector, hr *v1beta1.HelmRelease, in release.Inputs, action engine.Action, version string,
+) (view.Plan, error) {
+	pending, err := a.pendingContents(ctx, look, hr, in, action)
+	if err != nil {
+		return view.Plan{}, err
+	}
+
+	out := view.EmptyPlan()
+	if pending.to != nil {
+		if out, err = pending.plan(ctx, look, version); err != nil {
+			return view.Plan{}, fmt.Errorf("release %s/%s: %w", hr.Namespace, hr.Name, err)
+		}
+	}
+
+	out.Namespace = hr.Namespace
+	out.Name = hr.Name
+	out.PendingChange = *pendingOf(pending.would, in).Pending
+	if pending.would.Deployed != nil {
+		out.FromRevision = pending.would.Deployed.Version
+	}
+	if pending.would.Change.Step == plan.Need && len(out.Objects)+len(changedHooks(out.Hooks)) == 0 {
+		out.Change = "" // another Helm client made just what is wanted
+		out.Digest = ""
+	}
+
+	return out, nil
+}
+
+func (p *pendingContents) plan(ctx context.Context, look inspector, version string) (view.Plan, error) {
+	again, err := look.Render(ctx, p.rendering)
+	if err != nil {
+		return view.Plan{}, fmt.Errorf("render it a second time: %s", p.mask(err.Error()))
+	}
+
+	kept, err := p.kept(ctx, look)
+	if err != nil {
+		return view.Plan{}, err
+	}
+
+	input := p.would.Input
+	made := preview.Inputs{
+		From: p.from.Revision, Chart: input.Chart, Config: input.Config, Render: input.Render, KubeVersion: version,
+	}
+	out, err := view.NewPlan(view.PlanInput{
+		From: p.from, To: p.to, Again: again, Inputs: made, Namespace: p.target.Namespace, Kept: kept, Mask: p.mask,
+	})
+	if err != nil {
+		return out, err
+	}
+
+	out.Hooks = hooksOfNext(out.Hooks, p.first, p.rendering.Options.DisableHooks)
+	return out, nil
+}
+
+// planLines prints a plan for people: the verdict first, then what it is made of.
+func (a *app) planLines(p view.Plan) {
+	if p.Change == "" {
+		a.note("nothing pending: release %s/%s runs the wanted chart and values", p.Namespace, p.Name)
+		return
+	}
+
+	a.pendingLines(&p.PendingChange)
+	s := p.Summary
+	a.say("%d created, %d changed, %d deleted, %d kept, %d unchanged", s.Created, s.Changed, s.Deleted, s.Kept, s.Same)
+	for _, o := range p.Objects {
+		for _, line := range a.objectLines(o.ObjectDifference, cmp.Or(riskText(o.Risks), o.Note)) {
+			fmt.Fprintln(a.out, line)
+		}
+	}
+
+	a.hookLines(p.Hooks)
+	for _, i := range p.Images {
+		fmt.Fprintln(a.out, oneLine(fmt.Sprintf("image of %s, container %s: %s → %s", i.Object, i.Container, orNone(i.From), orNone(i.To))))
+	}
+
+	a.requestLine("cpu", p.Requests.CPU)
+	a.requestLine("memory", p.Requests.Memory)
+	for _, f := range p.Unstable {
+		fmt.Fprintln(a.out, oneLine(fmt.Sprintf("not compared: %s%s changes with each rendering", f.Object, spaced(f.Path))))
+	}
+
+	fmt.Fprintf(a.out, "risk: %s\n", a.paint(colourOfRisk[p.Risk], p.Risk))
+	fmt.Fprintf(a.out, "plan: %s\n", p.Digest)
+}
+
+// colourOfRisk gives risks the colours of states.
+var colourOfRisk = map[string]string{
+	preview.None.String(): "Current", preview.Restart.String(): "InProgress", preview.Recreate.String(): "Failed",
+	preview.DataLoss.String(): "Failed", preview.Escalation.String(): "Failed",
+}
+
+func riskText(risks []view.PlanRisk) string {
+	texts := make([]string, 0, len(risks))
+	for _, r := range risks {
+		texts = append(texts, r.Class+": "+r.Why)
+	}
+	return strings.Join(texts, "; ")
+}
+
+func spaced(path string) string {
+	if path == "" {
+		return ""
+	}
+	return " " + path
+}
+
+func (a *app) requestLine(name string, amount view.PlanAmount) {
+	if amount.Changes() {
+		fmt.Fprintf(a.out, "requests of %s: %s → %s\n", name, amount.From.String(), amount.To.String())
+	}
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/engine"
+	"fairlead.dev/fairlead/helmops/kube/redact"
+	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/release"
+	"fairlead.dev/fairlead/helmops/values"
+	"fairlead.dev/fairlead/helmops/view"
+)
+
+// planner renders a chart that makes another token each time.
+type planner struct {
+	fakeInspector
+	manifest string
+	times    int
+}
+
+func (p *planner) Render(context.Context, engine.Action) (*engine.Content, error) {
+	p.times++
+	return &engine.Content{
+		ChartName: "shop", ChartVersion: "1.9.2",
+		Manifest: strings.ReplaceAll(p.manifest, "TOKEN", strings.Repeat("x", p.times)),
+		Hooks:    []engine.ContentHook{{Kind: "Job", Name: "migrate", Events: []string{"pre-upgrade"}, Manifest: "kind: Job\n"}},
+	}, nil
+}
+
+func (p *planner) PreviewKept(
+	context.Context, engine.Action, *engine.Content, *engine.Content,
+) ([]v1beta1.KeptObject, error) {
+	return []v1beta1.KeptObject{{Kind: "PersistentVolumeClaim", Namespace: "web", Name: "kept", Reason: "keep policy"}}, nil
+}
+
+const plannedShop = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop}
+spec:
+  replicas: 2
+  template:
+    spec:
+      containers: [{name: web, image: "shop:1.9.1", resources: {requests: {memory: 1Gi}}}]
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: shop}
+data: {region: north, login: "hunter2"}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: shop}
+stringData: {token: TOKEN}
+`
+
+const plannedClaims = `---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: uploads}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: kept}
+`
+
+const plannedRole = `---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: shop}
+rules: [{apiGroups: [""], resources: [secrets], verbs: [list]}]
+`
+
+// planned runs planOf of a release whose revision 42 runs, and returns what is printed.
+func planned(t *testing.T, want v1beta1.ChartRevision, to string, out *output) string {
+	t.Helper()
+	hr := shop()
+	hr.Status.StorageNamespace = "web"
+	in := release.Inputs{Chart: want, Values: map[string]any{"login": "hunter2"}, Mask: redact.NewMask("hunter2")}
+	look := &planner{manifest: to, fakeInspector: fakeInspector{
+		records: []plan.Record{{
+			Version: 42, Status: plan.StatusDeployed, Chart: v1beta1.ChartRevision{Name: "shop", Version: "1.9.1", Digest: digestA},
+			ConfigDigest: values.Digest(in.Values), Ours: true, Digest: "sha256:42",
+		}},
+		stored: map[int]*engine.Content{42: {Revision: 42, ChartName: "shop", ChartVersion: "1.9.1", Manifest: plannedShop + plannedClaims}},
+	}}
+
+	var printed bytes.Buffer
+	a := &app{environment: environment{out: &printed, err: &printed, now: func() time.Time { return now }}}
+	p, err := a.planOf(t.Context(), look, hr, in, engine.Action{}, "v1.37.0")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if out.machine() {
+		if err := out.write(a.out, p); err != nil {
+			t.Fatal(err)
+		}
+	} else {
+		a.planLines(p)
+	}
+
+	return printed.String()
+}
+
+func nextShop() v1beta1.ChartRevision {
+	return v1beta1.ChartRevision{Name: "shop", Version: "1.9.2", Digest: digestB}
+}
+
+const nextManifest = plannedShop + plannedRole
+
+func nextOf(manifest string) string {
+	return strings.NewReplacer("shop:1.9.1", "shop:1.9.2", "1Gi", "1536Mi", "north", "south hunter2").Replace(manifest)
+}
+
+// The sample in docs/cli.md is what the command prints.
+func TestPlanIsDocumented(t *testing.T) {
+	t.Parallel()
+	printed := planned(t, nextShop(), nextOf(nextManifest), &output{})
+	const path = "../../docs/cli.md"
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	const prompt = "```text\n$ fairlead plan release shop -n web\n"
+	before, rest, found := strings.Cut(string(data), prompt)
+	sample, after, closed := strings.Cut(rest, "```")
+	if !found || !closed {
+		t.Fatalf("%s has no sample of the command", path)
+	}
+
+	if *update {
+		if err := os.WriteFile(path, []byte(before+prompt+printed+"```"+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+
+	if sample != printed {
+		t.Errorf("%s shows\n%s\nthe command prints\n%s", path, sample, printed)
+	}
+	if strings.Contains(printed, "hunter2") {
+		t.Errorf("it shows a secret: %s", printed)
+	}
+}
+
+func TestPlanForMachines(t *testing.T) {
+	t.Parallel()
+	printed := planned(t, nextShop(), nextOf(nextManifest), &output{format: outputJSON})
+	var p view.Plan
+	if err := json.Unmarshal([]byte(printed), &p); err != nil {
+		t.Fatal(err)
+	}
+
+	if p.Risk != "Escalation" || p.FromRevision != 42 || p.To.Version != "1.9.2" || !strings.HasPrefix(p.Digest, "sha256:") {
+		t.Errorf("the plan is %+v", p)
+	}
+	if want := (view.PlanSummary{Created: 1, Changed: 2, Deleted: 1, Kept: 1, Same: 1}); p.Summary != want {
+		t.Errorf("the summary is %+v, want %+v", p.Summary, want)
+	}
+	if !strings.Contains(printed, `"namespace": "web"`) || strings.Contains(printed, "hunter2") || strings.Contains(printed, ": null") {
+		t.Errorf("it prints %s", printed)
+	}
+	if again := planned(t, nextShop(), nextOf(nextManifest), &output{format: outputJSON}); again != printed {
+		t.Error("the same plan has another digest")
+	}
+}
+
+func TestPlanOfNothing(t *testing.T) {
+	t.Parallel()
+	same := v1beta1.ChartRevision{Name: "shop", Version: "1.9.1", Digest: digestA}
+	printed := planned(t, same, plannedShop, &output{})
+	if want := "nothing pending: release web/shop runs the wanted chart and values\n"; printed != want {
+		t.Errorf("it prints %q, want %q", printed, want)
+	}
+}
