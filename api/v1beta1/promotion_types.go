@@ -177,6 +177,7 @@ type PromotionApprovalSpec struct {
 	// Decision is Approve, the default, or Reject: the stage, and all stages after it, do not get the candidate. A
 	// rejection does not expire; it ends when the object is deleted.
 	// +kubebuilder:validation:Enum=Approve;Reject
+	// +kubebuilder:default=Approve
 	// +optional
 	Decision string `json:"decision,omitempty"`
 	// Comment says why.

@@ -34,7 +34,7 @@ func TestAnAttemptThatPanicsFailsTheKustomizationWithBackOff(t *testing.T) {
 			t.Fatalf("Ready is %+v", ready)
 		}
 		if !strings.Contains(ready.Message, "controller fault (a panic)") ||
-			!strings.Contains(ready.Message, "the next attempt follows") {
+			!strings.Contains(ready.Message, "the controller retries") {
 			t.Errorf("message: %s", ready.Message)
 		}
 		if k.Status.Failures != failures {

@@ -80,7 +80,7 @@ func failedUpgrade(message, next string) func(*v1beta1.HelmRelease) {
 	return func(hr *v1beta1.HelmRelease) {
 		hr.Status.Failures++
 		hr.Status.LastFailure = &v1beta1.LastFailure{Reason: v1beta1.UpgradeFailedReason, Message: message}
-		failing(message + "; the next attempt follows " + next)(hr)
+		failing(message + "; the controller retries " + next)(hr)
 	}
 }
 

@@ -58,7 +58,7 @@ func TestCauseIsStable(t *testing.T) {
 		return k
 	}
 	unlocking := func(hr *v1beta1.HelmRelease) {
-		status.Retrying(hr, v1beta1.PendingReleaseReason, "unlocking failed; the next attempt follows 14:00", now)
+		status.Retrying(hr, v1beta1.PendingReleaseReason, "unlocking failed; the controller retries 14:00", now)
 	}
 	tests := []struct {
 		name   string
@@ -75,7 +75,7 @@ func TestCauseIsStable(t *testing.T) {
 			"UpgradeFailed: no chart; the controller waits",
 		},
 		{
-			"a Kustomization that retries", kustomization(status.Retrying, "web is refused; the next attempt follows 14:00"),
+			"a Kustomization that retries", kustomization(status.Retrying, "web is refused; the controller retries 14:00"),
 			"ApplyFailed",
 		},
 		{

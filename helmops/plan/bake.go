@@ -191,8 +191,8 @@ func knownBad(d Desired, o Observed, now time.Time) (Plan, bool) {
 	}
 
 	return Plan{Step: Wait, Reason: v1beta1.KnownBadReason, Stalled: true, Message: fmt.Sprintf(
-		"chart %s with these values failed on %s (%s) and is not tried again; another chart, other values, a change of a timeout, wait, test, "+
-			"health or remediation setting, or a reset starts a new attempt", d.Chart, bad.Since.UTC().Format(time.RFC3339), bad.Reason)}, true
+		"chart %s with these values failed on %s (%s); %s",
+		d.Chart, bad.Since.UTC().Format(time.RFC3339), bad.Reason, RetriesAfter)}, true
 }
 
 // bad finds the input that is wanted among those that failed.

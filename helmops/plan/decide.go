@@ -192,7 +192,7 @@ func uninstall(d Desired, o Observed, now time.Time, p Plan) Plan {
 
 	if wait := remaining(d, o.Attempt, now); wait > 0 {
 		return Plan{Step: Wait, Target: p.Target, Reason: ReasonBackoff, After: wait,
-			Message: fmt.Sprintf("uninstall failed (%s); it is tried again in %s", p.Message, wait)}
+			Message: fmt.Sprintf("uninstall failed (%s); the controller retries in %s", p.Message, wait)}
 	}
 
 	return p
@@ -215,7 +215,7 @@ func interrupted(d Desired, o Observed, now time.Time) (Plan, bool) {
 
 	if wait := remaining(d, o.Attempt, now); wait > 0 {
 		return Plan{Step: Wait, Reason: ReasonBackoff, After: wait,
-			Message: fmt.Sprintf("revision %d is %s and could not be brought to an end; it is tried again in %s", newest.Version, newest.Status, wait)}, true
+			Message: fmt.Sprintf("revision %d is %s and could not be brought to an end; the controller retries in %s", newest.Version, newest.Status, wait)}, true
 	}
 
 	if newest.Status == StatusPendingRollback || newest.Status != StatusUninstalling && newest.made(d) {
@@ -255,7 +255,7 @@ func locked(d Desired, o Observed, now time.Time) (Plan, bool) {
 
 	if wait := remaining(d, o.Attempt, now); wait > 0 {
 		return Plan{Step: Wait, Reason: ReasonBackoff, After: wait,
-			Message: fmt.Sprintf("revision %d could not be unlocked; it is tried again in %s", newest.Version, wait)}, true
+			Message: fmt.Sprintf("revision %d could not be unlocked; the controller retries in %s", newest.Version, wait)}, true
 	}
 
 	return Plan{Step: Unlock, Reason: ReasonAbandoned,

@@ -112,7 +112,7 @@ func claimed(d Desired, o Observed, now time.Time, otherwise Plan) (Plan, bool) 
 
 	if wait := remaining(d, o.Attempt, now); wait > 0 {
 		p := Plan{Step: Wait, Reason: ReasonBackoff, After: wait}
-		p.Message = fmt.Sprintf("the owner could not be written into revision %d; it is tried again in %s", newest.Version, wait)
+		p.Message = fmt.Sprintf("the owner could not be written into revision %d; the controller retries in %s", newest.Version, wait)
 		return p, otherwise.Step == None
 	}
 

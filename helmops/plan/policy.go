@@ -14,7 +14,7 @@ const (
 	lastRetry  = time.Hour
 )
 
-// After a failure that was undone the next attempt follows soon: it has been asked for, and its timeout is a pause
+// After a failure that was undone the controller retries soon: it has been asked for, and its timeout is a pause
 // already.
 const (
 	firstRepeat = time.Second

@@ -130,14 +130,20 @@ func remediationRule(d Desired, o Observed, now time.Time) (Plan, bool) {
 	}
 }
 
+// RetriesAfter says what makes the controller try an input again that has failed permanently.
+const RetriesAfter = "the controller retries it when the chart, the values or a timeout, wait, test, health or " +
+	"remediation setting changes, or after a reset"
+
 func exceeded(failures int64) Plan {
 	times := fmt.Sprintf("%d times", failures)
 	if failures == 1 {
 		times = "once"
 	}
-	return Plan{Step: Wait, Reason: v1beta1.RetriesExceededReason, Stalled: true, MarksKnownBad: true, Message: "this input has failed " + times +
-		", as often as its policy allows; another chart, other values, a change of a timeout, wait, test, health or " +
-		"remediation setting, or a reset starts a new attempt"}
+
+	return Plan{
+		Step: Wait, Reason: v1beta1.RetriesExceededReason, Stalled: true, MarksKnownBad: true,
+		Message: "this input has failed " + times + ", as often as its policy allows; " + RetriesAfter,
+	}
 }
 
 // remediate is the remediation of a failed revision. It follows at once, and with back-off after it failed itself.
@@ -165,7 +171,7 @@ func rollbackTo(d Desired, o Observed, now time.Time, targets []*Record, why str
 	to := targets[0]
 	if wait := remaining(d, o.Attempt, now); wait > 0 && o.Attempt.UndoFailed {
 		return Plan{Step: Wait, Reason: ReasonBackoff, After: wait,
-			Message: fmt.Sprintf("the rollback to revision %d failed; it is tried again in %s", to.Version, wait)}
+			Message: fmt.Sprintf("the rollback to revision %d failed; the controller retries in %s", to.Version, wait)}
 	}
 
 	p := Plan{Step: Rollback, To: to.Version, Reason: ReasonRemediation,

@@ -39,14 +39,14 @@ func follows(p plan.Plan, ended time.Time) string {
 	case p.Step == plan.Rollback:
 		return fmt.Sprintf("the controller rolls it back to revision %d now", p.To)
 	case p.Step == plan.Uninstall:
-		return "it is uninstalled now"
+		return "the controller uninstalls it now"
 	case p.Step == plan.Wait && p.Stalled:
 		return p.Message
 	case p.Step == plan.Wait && p.After > 0:
-		return fmt.Sprintf("the next attempt follows %s, or as soon as the chart, the values or the spec change",
+		return fmt.Sprintf("the controller retries %s, or when the chart, the values or the spec change",
 			status.Later(p.After, ended))
 	case p.Step == plan.Install || p.Step == plan.Upgrade:
-		return "the next attempt follows at once"
+		return "the controller retries now"
 	default:
 		return ""
 	}

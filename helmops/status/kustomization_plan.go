@@ -49,7 +49,7 @@ func KustomizationNext(after time.Duration, follows bool, now time.Time) string 
 		return "the controller does not try the same input again; it tries when the source, the spec or what it names " +
 			"changes, or when fairlead reconcile asks for it"
 	}
-	return fmt.Sprintf("the next attempt follows %s, or as soon as the source, the spec or what it names changes",
+	return fmt.Sprintf("the controller retries %s, or when the source, the spec or what it names changes",
 		Later(after, now))
 }
 

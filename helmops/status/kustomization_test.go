@@ -64,25 +64,25 @@ func TestKustomizationAppliedTellsWhatIsNew(t *testing.T) {
 func TestKustomizationFailures(t *testing.T) {
 	t.Parallel()
 	k := applied("d1")
-	wrong := Applied{Generation: 2, Revision: "main@2", Digest: "d2", Next: "the next attempt follows 5s later", Created: []string{"ConfigMap a/x"},
+	wrong := Applied{Generation: 2, Revision: "main@2", Digest: "d2", Next: "the controller retries 5s later", Created: []string{"ConfigMap a/x"},
 		Failure: &Failure{Reason: v1beta1.ApplyFailedReason, Message: "the disk is full"}}
 	event := KustomizationApplied(k, wrong, now)
 	if !event.Warning || event.Reason != v1beta1.ApplyFailedReason {
 		t.Errorf("event %+v", event)
 	}
-	for _, part := range []string{"main@2 is not applied: the disk is full", "by then: created ConfigMap a/x", "main@1 stays applied", "follows 5s later"} {
+	for _, part := range []string{"main@2 is not applied: the disk is full", "by then: created ConfigMap a/x", "main@1 stays applied", "retries 5s later"} {
 		if !strings.Contains(Message(k), part) {
 			t.Errorf("the message lacks %q: %s", part, Message(k))
 		}
 	}
-	wrong.Next = "the next attempt follows 10s later" // when it follows is no news
+	wrong.Next = "the controller retries 10s later" // when it follows is no news
 	if again := KustomizationApplied(k, wrong, now.Add(time.Minute)); again.Reason != "" || k.Status.Failures != 2 {
 		t.Errorf("the same failure is told again (%+v), or is not counted: %d", again, k.Status.Failures)
 	}
 	final := wrong
 	final.Digest, final.Failure = "d3", &Failure{Reason: v1beta1.ValidationFailedReason, Message: "a field is wrong", Final: true}
 	KustomizationApplied(k, final, now)
-	if !IsStalled(k) || k.Status.Failures != 1 || !strings.Contains(Message(k), "follows") {
+	if !IsStalled(k) || k.Status.Failures != 1 || !strings.Contains(Message(k), "retries") {
 		t.Errorf("stalled %v, %d failures: %s", IsStalled(k), k.Status.Failures, Message(k))
 	}
 	KustomizationApplied(k, Applied{Generation: 2, Revision: "main@4", Digest: "d4"}, now)
@@ -158,10 +158,10 @@ func TestAFailedDeletionSaysSo(t *testing.T) {
 	failure := &Failure{Reason: v1beta1.PruneRefusedReason, Message: "Namespace a holds pods b"}
 	event := KustomizationApplied(k, Applied{
 		Generation: 2, Revision: "main@1", Digest: "deleted", Departing: true,
-		Failure: failure, Next: "the next attempt follows 5s later",
+		Failure: failure, Next: "the controller retries 5s later",
 	}, now)
 	want := "the objects are not deleted: Namespace a holds pods b"
-	if event.Message != want || Message(k) != want+"; the next attempt follows 5s later" {
+	if event.Message != want || Message(k) != want+"; the controller retries 5s later" {
 		t.Errorf("event %q, message %q", event.Message, Message(k))
 	}
 }

@@ -12,7 +12,7 @@ import (
 func claimed(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	if o.Failure != nil {
 		failedAgain(hr, o, now)
-		message := fmt.Sprintf("claiming %s/%s failed: %s; the next attempt follows %s",
+		message := fmt.Sprintf("claiming %s/%s failed: %s; the controller retries %s",
 			o.Target.Namespace, o.Target.Name, o.Failure.Message, Later(plan.RetryDelay(failuresBeside(hr)), now))
 		Retrying(hr, o.Failure.Reason, message, now)
 		return Event{Warning: true, Reason: o.Failure.Reason, Message: message}

@@ -259,7 +259,7 @@ func unlocked(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	what := fmt.Sprintf("the pending revision of %s/%s", o.Target.Namespace, o.Target.Name)
 	if o.Failure != nil {
 		failedAgain(hr, o, now)
-		message := fmt.Sprintf("unlocking %s failed: %s; the next attempt follows %s", what, o.Failure.Message,
+		message := fmt.Sprintf("unlocking %s failed: %s; the controller retries %s", what, o.Failure.Message,
 			Later(plan.RetryDelay(failuresBeside(hr)), now))
 		Retrying(hr, v1beta1.PendingReleaseReason, message, now)
 		return Event{Warning: true, Reason: v1beta1.PendingReleaseReason, Message: message}

@@ -179,7 +179,7 @@ func TestAWaitTellsWhatItWaitsFor(t *testing.T) {
 			want: map[string]string{"Ready": "False UpgradeFailed", "Stalled": "True RetriesExceeded", "Released": "False UpgradeFailed"}},
 		{name: "without end, after something else", plan: stuck, blocked: true, message: "no luck; too often",
 			want: map[string]string{"Ready": "False UpgradeFailed", "Stalled": "True RetriesExceeded", "Released": "False UpgradeFailed"}},
-		{name: "for a time, after something else", plan: later, blocked: true, message: "no luck; it is tried again later",
+		{name: "for a time, after something else", plan: later, blocked: true, message: "no luck; the controller retries later",
 			want: map[string]string{"Ready": "False UpgradeFailed", "Reconciling": "True ProgressingWithRetry", "Released": "False UpgradeFailed"}},
 	}
 	for _, tt := range tests {

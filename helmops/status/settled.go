@@ -129,7 +129,7 @@ func readyFailure(hr *v1beta1.HelmRelease, p plan.Plan) (reason, message string)
 
 	next := p.Message
 	if !p.Stalled {
-		next = "it is tried again later, or as soon as the chart, the values or the spec change"
+		next = "the controller retries later, or when the chart, the values or the spec change"
 	}
 	if c := meta.FindStatusCondition(hr.Status.Conditions, v1beta1.RemediatedCondition); c != nil {
 		return c.Reason, joined(c.Message, next)

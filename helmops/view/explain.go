@@ -263,10 +263,9 @@ func then(hr *v1beta1.HelmRelease) []string {
 
 	if bad, is := badNow(s); is && PhaseOf(hr) != Ready {
 		out = append(out,
-			fmt.Sprintf("chart %s with these values failed on %s (%s) and is not tried again; another chart, other values, a "+
-				"change of a "+
-				"timeout, wait, test, health or remediation setting sets it free, as a reset does",
-				strings.TrimSpace(bad.ChartVersion+" "+v1beta1.ShortDigest(bad.ChartDigest)), utc(bad.Since), bad.Reason))
+			fmt.Sprintf("chart %s with these values failed on %s (%s); %s",
+				strings.TrimSpace(bad.ChartVersion+" "+v1beta1.ShortDigest(bad.ChartDigest)),
+				utc(bad.Since), bad.Reason, plan.RetriesAfter))
 	}
 
 	if len(s.Rollbacks) > 0 && PhaseOf(hr) != Ready {

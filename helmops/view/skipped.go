@@ -15,7 +15,7 @@ func notTaken(s v1beta1.HelmReleaseStatus) []string {
 			continue // it is what was attempted last, of which more is said
 		}
 		out = append(out, fmt.Sprintf(
-			"version %s (%s) is not taken: it failed with these values on %s (%s); a reset sets it free",
+			"version %s (%s) is not taken: it failed with these values on %s (%s); a reset allows it again",
 			bad.ChartVersion, v1beta1.ShortDigest(bad.ChartDigest), utc(bad.Since), bad.Reason))
 	}
 

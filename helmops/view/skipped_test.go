@@ -19,9 +19,9 @@ func TestSkippedVersionsAreExplained(t *testing.T) {
 		{ChartVersion: "1.1.0", ChartDigest: "sha256:1", Reason: "Degraded", Since: since},
 	}}
 	first := "version 1.2.0 (2) is not taken: it failed with these values on 2026-03-01T12:00:00Z (UpgradeFailed); " +
-		"a reset sets it free"
+		"a reset allows it again"
 	second := "version 1.1.0 (1) is not taken: it failed with these values on 2026-03-01T12:00:00Z (Degraded); " +
-		"a reset sets it free"
+		"a reset allows it again"
 	if got := notTaken(s); !slices.Equal(got, []string{first, second}) {
 		t.Errorf("%q", got)
 	}

@@ -80,7 +80,7 @@ func TestARightThatIsMissing(t *testing.T) {
 	apply(t, hr)
 	ready := awaitNotReady(t, hr, v1beta1.AccessDeniedReason)
 	says(t, ready.Message, "system:serviceaccount:"+ns+":deployer", `resource "deployments"`, "forbidden",
-		"the next attempt follows")
+		"the controller retries")
 	if exists(t, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}}) {
 		t.Error("the Deployment was made with rights that the ServiceAccount lacks")
 	}
@@ -150,7 +150,7 @@ func TestAnInstallIntoANamespaceThatGoes(t *testing.T) {
 	apply(t, hr)
 	ready := awaitNotReady(t, hr, v1beta1.InstallFailedReason)
 	says(t, ready.Message, target.Name+"/web", `"web"`, "namespace "+target.Name, "being terminated",
-		"the next attempt follows")
+		"the controller retries")
 	if exists(t, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: target.Name, Name: "web"}}) {
 		t.Error("there is an object in a namespace that is being deleted")
 	}

@@ -247,7 +247,7 @@ func TestAnAdmissionPolicy(t *testing.T) {
 	apply(t, withValues(hr, `{"message":"announced"}`))
 	ready := awaitNotReady(t, hr, v1beta1.PreflightRejectedReason)
 	says(t, ready.Message, words, "Deployment "+ns+"/web", "ValidatingAdmissionPolicy",
-		"nothing in the cluster was changed; the next attempt follows")
+		"nothing in the cluster was changed; the controller retries")
 	if got := configMap(t, ns, "web")["message"]; got != "runs" || records(t, ns, "web") != 1 {
 		t.Errorf("the refused message is there, or a revision for it: %q", got)
 	}

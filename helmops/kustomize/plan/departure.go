@@ -51,7 +51,7 @@ func departureFailed(d Desired, o Observed, now time.Time) (Plan, bool) {
 	}
 	wait := pause(d.retryDelay(a.Failures, false), o.Freed) - a.since(now)
 	return Plan{Step: Wait, Reason: ReasonBackOff, After: wait, Message: fmt.Sprintf(
-		"deleting the objects failed, the next attempt follows in %s", wait.Round(time.Second))}, wait > 0
+		"deleting the objects failed; the controller retries in %s", wait.Round(time.Second))}, wait > 0
 }
 
 // handedOver keeps the objects of a deleted Kustomization while others may take them over, at most for its timeout.
