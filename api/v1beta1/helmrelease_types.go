@@ -85,6 +85,9 @@ type HelmReleaseSpec struct {
 	// CommonMetadata is put on every object of the release, after the post renderers.
 	// +optional
 	CommonMetadata *CommonMetadata `json:"commonMetadata,omitempty"`
+	// Sync says which installs and upgrades wait for the approval of their plan; none when left out.
+	// +optional
+	Sync *Sync `json:"sync,omitempty"`
 	// DriftDetection tells what happens to objects that another client has changed. By default the change is undone.
 	// +optional
 	DriftDetection *DriftDetection `json:"driftDetection,omitempty"`
@@ -209,20 +212,6 @@ type Snapshot struct {
 	Deleted *metav1.Time `json:"deleted,omitempty"`
 }
 
-// TestHook is one test of a chart.
-type TestHook struct {
-	// LastStarted is when the test last started.
-	// +optional
-	LastStarted *metav1.Time `json:"lastStarted,omitempty"`
-	// LastCompleted is when the test last ended.
-	// +optional
-	LastCompleted *metav1.Time `json:"lastCompleted,omitempty"`
-	// Phase of the last run, in Helm's words: Succeeded, Failed, Running, Unknown.
-	// +kubebuilder:validation:MaxLength=1024
-	// +optional
-	Phase string `json:"phase,omitempty"`
-}
-
 // Verified names the last revision that rolled out, passed its tests where it has any, and stayed healthy while it
 // baked.
 type Verified struct {
@@ -323,6 +312,10 @@ type HelmReleaseStatus struct {
 	// is none.
 	// +optional
 	Held *HeldChart `json:"held,omitempty"`
+	// Plan is what the next install or upgrade would do, where spec.sync has it wait for an approval; absent when nothing
+	// is pending.
+	// +optional
+	Plan *PlanStatus `json:"plan,omitempty"`
 	// LastFailure is the last failure, kept until a revision is verified.
 	// +optional
 	LastFailure *LastFailure `json:"lastFailure,omitempty"`

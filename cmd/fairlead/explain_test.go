@@ -58,6 +58,10 @@ func (f fakeInspector) Data(
 	return f.keeps, nil
 }
 
+func (f fakeInspector) Foresee(context.Context, engine.Action) (*engine.Foresight, error) {
+	return nil, errors.New("nothing can be foreseen here")
+}
+
 func (f fakeInspector) Render(context.Context, engine.Action) (*engine.Content, error) {
 	if f.renders == nil {
 		return nil, errors.New("template: shop/templates/web.yaml: the password hunter2 is too short")

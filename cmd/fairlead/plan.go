@@ -11,6 +11,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/engine"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/preview"
 	"fairlead.dev/fairlead/helmops/release"
@@ -75,15 +76,10 @@ Exits with 0 when nothing is pending, with 1 when something is, with 2 on an err
 
 // planRelease prints the plan of a release. It returns errNotReady when something is pending.
 func (a *app) planRelease(ctx context.Context, c *connection, hr *v1beta1.HelmRelease, out *output) error {
-	version, err := c.kubeVersion(ctx)
-	if err != nil {
-		return fmt.Errorf("read the version of the API server: %w", err)
-	}
-
 	var p view.Plan
-	err = withWanted(ctx, c, hr, func(ctx context.Context, look inspector, in release.Inputs, action engine.Action) error {
+	err := withWanted(ctx, c, hr, func(ctx context.Context, look inspector, in release.Inputs, action engine.Action) error {
 		var err error
-		p, err = a.planOf(ctx, look, hr, in, action, version)
+		p, err = a.planOf(ctx, look, hr, in, action)
 		return err
 	})
 	if err != nil {
@@ -102,29 +98,33 @@ func (a *app) planRelease(ctx context.Context, c *connection, hr *v1beta1.HelmRe
 	return err
 }
 
-// planOf renders the next revision twice, and compares it with what runs.
+// planOf finds out what the next install or upgrade would do.
 func (a *app) planOf(
-	ctx context.Context, look inspector, hr *v1beta1.HelmRelease, in release.Inputs, action engine.Action, version string,
+	ctx context.Context, look inspector, hr *v1beta1.HelmRelease, in release.Inputs, action engine.Action,
 ) (view.Plan, error) {
-	pending, err := a.pendingContents(ctx, look, hr, in, action)
+	target := view.Target(hr)
+	records, err := look.History(ctx, cluster.Access{}, target)
 	if err != nil {
-		return view.Plan{}, err
+		return view.Plan{}, fmt.Errorf("read the Helm records of %s/%s: %w", target.StorageNamespace, target.Name, err)
 	}
 
 	out := view.EmptyPlan()
-	if pending.to != nil {
-		if out, err = pending.plan(ctx, look, version); err != nil {
-			return view.Plan{}, fmt.Errorf("release %s/%s: %w", hr.Namespace, hr.Name, err)
+	would := release.PreviewOf(hr, in, records, a.now())
+	if would.Change.Step != plan.None {
+		rendering := release.Rendering(hr, in, isFirst(records))
+		rendering.Chart = action.Chart
+		if out, err = foreseen(ctx, look, hr, in, rendering); err != nil {
+			return view.Plan{}, fmt.Errorf("plan release %s/%s: %s", hr.Namespace, hr.Name, in.Mask.Apply(err.Error()))
 		}
 	}
 
 	out.Namespace = hr.Namespace
 	out.Name = hr.Name
-	out.PendingChange = *pendingOf(pending.would, in).Pending
-	if pending.would.Deployed != nil {
-		out.FromRevision = pending.would.Deployed.Version
+	out.PendingChange = *pendingOf(would, in).Pending
+	if would.Deployed != nil {
+		out.FromRevision = would.Deployed.Version
 	}
-	if pending.would.Change.Step == plan.Need && len(out.Objects)+len(changedHooks(out.Hooks)) == 0 {
+	if would.Change.Step == plan.Need && len(out.Objects)+len(changedHooks(out.Hooks)) == 0 {
 		out.Change = "" // another Helm client made just what is wanted
 		out.Digest = ""
 	}
@@ -132,29 +132,22 @@ func (a *app) planOf(
 	return out, nil
 }
 
-func (p *pendingContents) plan(ctx context.Context, look inspector, version string) (view.Plan, error) {
-	again, err := look.Render(ctx, p.rendering)
-	if err != nil {
-		return view.Plan{}, fmt.Errorf("render it a second time: %s", p.mask(err.Error()))
-	}
-
-	kept, err := p.kept(ctx, look)
+func foreseen(
+	ctx context.Context, look inspector, hr *v1beta1.HelmRelease, in release.Inputs, rendering engine.Action,
+) (view.Plan, error) {
+	f, err := look.Foresee(ctx, rendering)
 	if err != nil {
 		return view.Plan{}, err
 	}
 
-	input := p.would.Input
-	made := preview.Inputs{
-		From: p.from.Revision, Chart: input.Chart, Config: input.Config, Render: input.Render, KubeVersion: version,
-	}
 	out, err := view.NewPlan(view.PlanInput{
-		From: p.from, To: p.to, Again: again, Inputs: made, Namespace: p.target.Namespace, Kept: kept, Mask: p.mask,
+		Foresight: f, Namespace: rendering.Target.Namespace, Mask: release.MaskOf(hr, in, f.From.Values).Apply,
 	})
 	if err != nil {
 		return out, err
 	}
 
-	out.Hooks = hooksOfNext(out.Hooks, p.first, p.rendering.Options.DisableHooks)
+	out.Hooks = hooksOfNext(out.Hooks, f.First, rendering.Options.DisableHooks)
 	return out, nil
 }
 

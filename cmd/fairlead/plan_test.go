@@ -13,6 +13,7 @@ import (
 	"fairlead.dev/fairlead/helmops/engine"
 	"fairlead.dev/fairlead/helmops/kube/redact"
 	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/preview"
 	"fairlead.dev/fairlead/helmops/release"
 	"fairlead.dev/fairlead/helmops/values"
 	"fairlead.dev/fairlead/helmops/view"
@@ -25,19 +26,20 @@ type planner struct {
 	times    int
 }
 
-func (p *planner) Render(context.Context, engine.Action) (*engine.Content, error) {
+func (p *planner) Foresee(context.Context, engine.Action) (*engine.Foresight, error) {
+	return &engine.Foresight{
+		From: p.stored[42], To: p.next(), Again: p.next(), Inputs: preview.Inputs{From: 42, KubeVersion: "v1.37.0"},
+		Kept: []v1beta1.KeptObject{{Kind: "PersistentVolumeClaim", Namespace: "web", Name: "kept", Reason: "keep policy"}},
+	}, nil
+}
+
+func (p *planner) next() *engine.Content {
 	p.times++
 	return &engine.Content{
 		ChartName: "shop", ChartVersion: "1.9.2",
 		Manifest: strings.ReplaceAll(p.manifest, "TOKEN", strings.Repeat("x", p.times)),
 		Hooks:    []engine.ContentHook{{Kind: "Job", Name: "migrate", Events: []string{"pre-upgrade"}, Manifest: "kind: Job\n"}},
-	}, nil
-}
-
-func (p *planner) PreviewKept(
-	context.Context, engine.Action, *engine.Content, *engine.Content,
-) ([]v1beta1.KeptObject, error) {
-	return []v1beta1.KeptObject{{Kind: "PersistentVolumeClaim", Namespace: "web", Name: "kept", Reason: "keep policy"}}, nil
+	}
 }
 
 const plannedShop = `
@@ -94,7 +96,7 @@ func planned(t *testing.T, want v1beta1.ChartRevision, to string, out *output) s
 
 	var printed bytes.Buffer
 	a := &app{environment: environment{out: &printed, err: &printed, now: func() time.Time { return now }}}
-	p, err := a.planOf(t.Context(), look, hr, in, engine.Action{}, "v1.37.0")
+	p, err := a.planOf(t.Context(), look, hr, in, engine.Action{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -69,8 +69,12 @@ func (h *handler) disown(pass *pass, p plan.Plan) time.Duration {
 // settle records that nothing is left to do, or nothing for now.
 func (h *handler) settle(pass *pass, p plan.Plan) time.Duration {
 	hr := pass.Release
+	before := status.Message(hr)
 	status.ReleaseWants(hr, pass.InputDigest)
 	status.ReleaseSettled(hr, p, pass.History, h.now())
+	if p.Reason == v1beta1.AwaitingApprovalReason && status.Message(hr) != before {
+		h.recordEvent(hr, status.Event{Action: status.ActionOf(plan.Preview), Reason: p.Reason, Message: p.Message})
+	}
 	status.ReleaseShared(hr, pass.Inputs.SharedValues())
 	status.ReleaseAnswered(hr, hr.Annotations[v1beta1.ReconcileRequestAnnotation])
 

@@ -45,6 +45,9 @@ func (e *memoryEngine) Execute(_ context.Context, action engine.Action) engine.R
 	return engine.Result{Reached: true, History: e.records}
 }
 
+func (e *memoryEngine) Foresee(context.Context, engine.Action) (*engine.Foresight, error) {
+	return nil, errors.New("this engine foresees nothing")
+}
 func (e *memoryEngine) Equal(context.Context, engine.Action) (bool, error) { return false, nil }
 
 // harness is a handler with an engine in memory.

@@ -154,6 +154,10 @@ type Action struct {
 	// more, best first.
 	To     int
 	Others []int
+	// Approved is the digest of the plan that an Install or Upgrade has to keep to; empty for any.
+	Approved string
+	// Afresh has Foresee look at a release that is uninstalled before it is installed again.
+	Afresh bool
 	// Why is noted on the record, where the action leaves a note.
 	Why string
 	// Revision, Chart and Values are for Install, Upgrade and Resume. The engine may change Chart. Load returns it,

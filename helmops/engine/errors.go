@@ -114,11 +114,11 @@ func Describe(err error, origin func(path []string) string) string {
 	return err.Error()
 }
 
-// IsSuperseded reports whether an action has ended because it was not wanted any more, or because another Helm client
-// or another HelmRelease was faster to begin one. None of them says anything against its input.
+// IsSuperseded reports whether an action has ended because it was not wanted any more, because another Helm client or
+// another HelmRelease was faster to begin one, or because it is no longer what was approved. None of them says anything against its input.
 func IsSuperseded(err error) bool {
 	return errors.Is(err, kubeclient.ErrSuperseded) || errors.Is(err, driver.ErrReleaseExists) ||
-		errors.Is(err, ErrOwnerChanged) ||
+		errors.Is(err, ErrOwnerChanged) || IsPlanChanged(err) ||
 		err != nil && helmtext.IsPending(err.Error())
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/preview"
 )
 
 // Content is what a revision is made of: one in storage, or one that an action would make.
@@ -89,5 +90,14 @@ func contentOf(rel *release.Release) *Content {
 		out.Hooks = append(out.Hooks, h)
 	}
 
+	return out
+}
+
+// Rendering is the manifests of the content.
+func (c *Content) Rendering() preview.Rendering {
+	out := preview.Rendering{Manifest: c.Manifest}
+	for _, hook := range c.Hooks {
+		out.Hooks = append(out.Hooks, hook.Manifest)
+	}
 	return out
 }

@@ -17,6 +17,7 @@ import (
 	"fairlead.dev/fairlead/helmops/engine/crds"
 	"fairlead.dev/fairlead/helmops/engine/helmtext"
 	"fairlead.dev/fairlead/helmops/engine/kubeclient"
+	"fairlead.dev/fairlead/helmops/engine/rendering"
 	"fairlead.dev/fairlead/helmops/engine/resume"
 	"fairlead.dev/fairlead/helmops/engine/storage"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
@@ -100,11 +101,7 @@ func (r *run) customResourceDefinitions() error {
 
 // rollout installs or upgrades, and prunes the history afterwards.
 func (r *run) rollout(before []plan.Record) error {
-	if err := r.customResourceDefinitions(); err != nil {
-		return err
-	}
-
-	result, err := r.rendered(newestOf(before), r.Step == plan.Install)
+	result, err := r.rollsOut(before)
 	if err != nil {
 		return err
 	}
@@ -131,6 +128,24 @@ func (r *run) rollout(before []plan.Record) error {
 	}
 
 	return r.prune()
+}
+
+// rollsOut applies the definitions of the chart, and renders what is rolled out. A plan that has to be kept to is
+// checked before that, so that nothing is changed when it is not.
+func (r *run) rollsOut(before []plan.Record) (*rendering.Result, error) {
+	if r.Approved == "" {
+		if err := r.customResourceDefinitions(); err != nil {
+			return nil, err
+		}
+		return r.rendered(newestOf(before), r.Step == plan.Install)
+	}
+
+	result, err := r.asApproved(before)
+	if err != nil {
+		return nil, err
+	}
+
+	return result, r.customResourceDefinitions()
 }
 
 // methodFrom chooses how the action writes objects, by the revision that it continues or goes back to.

@@ -64,6 +64,10 @@ func Widespread(failing, all int) string {
 // baking watches the newest revision for a while after it has become what is wanted.
 func baking(d Desired, o Observed, now time.Time, otherwise Plan) (Plan, bool) {
 	settled := otherwise.Step == None && (otherwise.Reason == ReasonInSync || otherwise.Reason == ReasonWithdrawn)
+	if otherwise.Reason == v1beta1.AwaitingApprovalReason {
+		return bakingBeside(d, o, now, otherwise)
+	}
+
 	newest := o.History.Newest()
 	if !settled || o.Bake == nil || o.Bake.Revision != newest.Version || newest.Status != StatusDeployed {
 		return Plan{}, false
@@ -88,6 +92,25 @@ func baking(d Desired, o Observed, now time.Time, otherwise Plan) (Plan, bool) {
 	}
 
 	return p, true
+}
+
+// bakingBeside watches the revision that runs while the next one waits for an approval.
+func bakingBeside(d Desired, o Observed, now time.Time, waits Plan) (Plan, bool) {
+	p, bakes := baking(d, o, now, Plan{Step: None, Reason: ReasonInSync})
+	switch {
+	case !bakes:
+		return Plan{}, false
+	case p.Acts():
+		p.Revision = o.History.Newest()
+		return p, true
+	}
+
+	waits.Bake = &p
+	if p.After > 0 {
+		waits.After = min(waits.After, p.After)
+	}
+
+	return waits, true
 }
 
 // degraded is the verdict on a revision that did not stay healthy.

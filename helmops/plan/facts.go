@@ -73,6 +73,8 @@ type Desired struct {
 	SettingsDigest string
 	// Pin is the revision that a user wants to stay at; nil when there is none.
 	Pin *Pin
+	// Sync says which plans wait for an approval.
+	Sync Sync
 	// Corrects is set when drift is corrected, not only found out about.
 	Corrects bool
 	// Timeout is how long a pending action of another Helm client is left alone.
@@ -129,6 +131,8 @@ type Observed struct {
 	KnownBad []v1beta1.KnownBad
 	// Rollbacks are the times of automatic rollbacks, newest first.
 	Rollbacks []time.Time
+	// Planned is the plan of the next install or upgrade that was computed last; nil for none.
+	Planned *Planned
 	// NotAttributable says why a release that is not healthy now may not be to blame for it; empty when there is
 	// nothing.
 	NotAttributable string

@@ -66,7 +66,7 @@ func underway(d Desired, o Observed, _ time.Time) (Plan, bool) {
 	p := Plan{Step: Wait, Reason: ReasonUnderway, Message: "the step " + string(r.Action) + " is running"}
 	switch r.Action {
 	case Rollback:
-	case Install, Upgrade, Test, Compare:
+	case Install, Upgrade, Test, Compare, Preview:
 		if r.Generation == d.Generation && r.Outdated == nil {
 			return Plan{Step: Need, Fact: FactOutdated, Reason: string(FactOutdated)}, true
 		}
@@ -120,7 +120,7 @@ func ordered(d Desired, o Observed, p Plan) Plan {
 	}
 
 	switch {
-	case !p.ChangesCluster():
+	case !p.ChangesCluster() && p.Step != Preview:
 		return p
 	case o.Dependencies == nil:
 		return Plan{Step: Need, Fact: FactDependencies, Target: p.Target, Reason: string(FactDependencies)}
@@ -138,6 +138,6 @@ func (p Plan) ChangesCluster() bool {
 
 // NeedsChart reports whether the step renders the chart that is wanted, or is followed by one that does.
 func (p Plan) NeedsChart() bool {
-	compares := p.Step == Compare || p.Step == Need && p.Fact == FactManifest
+	compares := p.Step == Compare || p.Step == Preview || p.Step == Need && p.Fact == FactManifest
 	return p.ChangesCluster() || compares || p.Reason == ReasonAdopting
 }

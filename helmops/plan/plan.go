@@ -31,6 +31,8 @@ const (
 	Resume Step = "resume"
 	// Compare finds out the fact FactManifest; it renders the chart, so it takes longer than a look.
 	Compare Step = "compare"
+	// Preview computes the plan of the next install or upgrade, which waits for an approval.
+	Preview Step = "preview"
 	// Correct brings objects that drifted back to what the release says; Inspect only finds out how they differ.
 	Correct Step = "correct"
 	Inspect Step = "inspect"
@@ -82,6 +84,11 @@ type Plan struct {
 	Objects []v1beta1.ResourceRef
 	// Baking is set on None while the newest revision is watched and not verified yet.
 	Baking bool
+	// Bake is what is decided about the revision that runs and bakes, while the next one waits for an approval; nil when
+	// none bakes.
+	Bake *Plan
+	// Revision is the one that is judged, where that is not made of what is wanted; nil where it is.
+	Revision *Record
 	// Finishes is the action that a Resume finishes, or that a Recount takes over.
 	Finishes Step
 	// Reason in one word, for conditions, events and metrics.
@@ -103,8 +110,24 @@ type Plan struct {
 	// Former is the owner that the newest record named when the plan was made. The step is refused when it is another
 	// by then.
 	Former Owner
+	// Afresh is set on a Preview of a release that is uninstalled before it is installed again.
+	Afresh bool
+	// Approved is the digest of the plan that was approved for an install or upgrade: the step is refused when it would
+	// do anything else by then. It is empty for a step that needs no approval.
+	Approved string
 	// Tested is what the tests of the newest revision say, for None.
 	Tested Tested
+}
+
+// Judged is the desired state that the verdict of the plan is about: that of Revision, or else what is wanted.
+func (p Plan) Judged(wanted Desired) Desired {
+	if p.Revision == nil {
+		return wanted
+	}
+	wanted.Chart = p.Revision.Chart
+	wanted.ConfigDigest = p.Revision.ConfigDigest
+	wanted.RenderDigest = p.Revision.RenderDigest
+	return wanted
 }
 
 // Action is the Helm action that the step amounts to: what a Resume or Recount is about, else the step itself.
@@ -118,7 +141,7 @@ func (p Plan) Action() Step {
 // Acts reports whether the step needs the cluster.
 func (p Plan) Acts() bool {
 	switch p.Step {
-	case Unlock, Install, Upgrade, Uninstall, Rollback, Test, Resume, Compare, Correct, Inspect, Claim:
+	case Unlock, Install, Upgrade, Uninstall, Rollback, Test, Resume, Compare, Preview, Correct, Inspect, Claim:
 		return true
 	default:
 		return false

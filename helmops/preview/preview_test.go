@@ -111,7 +111,6 @@ func TestWhatChangesByItself(t *testing.T) {
 
 	in.Again.Manifest = documents(strings.Replace(web, `checksum: "1"`, `checksum: "2"`, 1), login)
 	in.To.Manifest = first
-	p = previewed(t, in)
 	in.From.Manifest = documents(strings.Replace(web, `checksum: "1"`, `checksum: "0"`, 1), login)
 	p = previewed(t, in)
 	if p.Risk != Restart || len(p.Objects) != 1 || len(p.Objects[0].Fields) != 0 {

@@ -144,8 +144,9 @@ func boundSubjects(f facts) []Risk {
 }
 
 func subjectsOf(binding map[string]any) []string {
-	var out []string
-	for _, s := range mapsIn(list(binding, "subjects")) {
+	subjects := mapsIn(list(binding, "subjects"))
+	out := make([]string, 0, len(subjects))
+	for _, s := range subjects {
 		out = append(out, nameOf(text(s, "kind"), text(s, "namespace"), text(s, "name")))
 	}
 	return out

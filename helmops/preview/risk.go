@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/kube/diff"
 )
 
@@ -26,23 +27,13 @@ const (
 	Escalation
 )
 
-// Classes are the names of the classes, from the lowest to the highest.
-var Classes = []string{"None", "Restart", "Recreate", "DataLoss", "Escalation"}
-
+// String is the name of the class in the API.
 func (c Class) String() string {
-	if c < None || c > Escalation {
+	names := v1beta1.Risks()
+	if c < 0 || int(c) >= len(names) {
 		return fmt.Sprintf("Class(%d)", int(c))
 	}
-	return Classes[c]
-}
-
-// MarshalText implements encoding.TextMarshaler.
-func (c Class) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
-
-// ClassOf is the class of a name; false for a name of none.
-func ClassOf(name string) (Class, bool) {
-	i := slices.Index(Classes, name)
-	return Class(i), i >= 0
+	return names[c]
 }
 
 // Risk is one reason why a change is risky.
@@ -84,7 +75,7 @@ var rules = []rule{
 
 // risksOf are the risks of the change of one object, the highest class first.
 func risksOf(f facts) []Risk {
-	var out []Risk
+	out := make([]Risk, 0, len(rules))
 	for _, r := range rules {
 		out = append(out, r.look(f)...)
 	}

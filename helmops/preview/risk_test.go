@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"fairlead.dev/fairlead/api/v1beta1"
 )
 
 const (
@@ -163,16 +165,13 @@ func TestRisks(t *testing.T) {
 
 func TestClasses(t *testing.T) {
 	t.Parallel()
-	for i, name := range Classes {
-		if class, known := ClassOf(name); !known || int(class) != i || class.String() != name {
-			t.Errorf("class %s is %v", name, class)
+	for i, name := range v1beta1.Risks() {
+		if Class(i).String() != name {
+			t.Errorf("class %d is %s, want %s", i, Class(i), name)
 		}
 	}
-	if _, known := ClassOf("Terrible"); known || Class(9).String() != "Class(9)" {
-		t.Error("a class that does not exist is known")
-	}
-	if !slices.IsSorted([]Class{None, Restart, Recreate, DataLoss, Escalation}) {
-		t.Error("the classes are not in order")
+	if Class(len(v1beta1.Risks())).String() != "Class(5)" || Escalation.String() != v1beta1.RiskEscalation {
+		t.Error("there are other classes than in the API")
 	}
 }
 

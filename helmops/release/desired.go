@@ -47,6 +47,7 @@ func desiredOf(hr *v1beta1.HelmRelease, in Inputs, inputDigest string) plan.Desi
 	desired.Bake = hr.GetBake()
 	desired.KeepFailed = !hr.AutoRollbackEnabled()
 	desired.Budget.Count, desired.Budget.Per = hr.GetRollbackBudget()
+	desired.Sync = plan.SyncOf(hr)
 	desired.Corrects = hr.GetDriftMode() == v1beta1.DriftEnabled
 	return desired
 }

@@ -18,7 +18,7 @@ func observedOf(hr *v1beta1.HelmRelease, target plan.Target, live Live) plan.Obs
 		Health: live.Health, Drifted: live.Drifted, AuditAt: live.AuditAt, NotAttributable: live.NotAttributable,
 		Differs:  meta.IsStatusConditionTrue(s.Conditions, v1beta1.DriftedCondition),
 		Matches:  meta.IsStatusConditionFalse(s.Conditions, v1beta1.DriftedCondition),
-		Unlisted: live.Unlisted, Probation: live.Probation,
+		Unlisted: live.Unlisted, Probation: live.Probation, Planned: plan.PlannedOf(s),
 	}
 	if a := s.Adoption; a != nil {
 		observed.Adoption = &plan.Adoption{

@@ -12,9 +12,12 @@ func actionOf(w Work) engine.Action {
 	p := w.Plan
 	action := engine.Action{
 		Step: p.Step, Access: w.Inputs.Access, Target: p.Target, To: p.To, Others: p.Others, Objects: p.Objects,
-		Why: p.Message, Owner: ownerOf(hr), Former: p.Former, Mask: w.Inputs.Mask, DriftIgnore: w.Inputs.Ignore,
+		Approved: p.Approved, Afresh: p.Afresh, Why: p.Message, Owner: ownerOf(hr), Former: p.Former, Mask: w.Inputs.Mask, DriftIgnore: w.Inputs.Ignore,
 		Options: optionsOf(hr, p.Action()), Superseded: w.Superseded,
 		Audit: p.Reason == plan.ReasonAudit, ListOnly: p.Reason == plan.ReasonUnlisted,
+	}
+	if p.Step == plan.Preview {
+		action.Options = optionsOf(hr, plan.Compare)
 	}
 	if p.Reason == plan.ReasonAdopting {
 		action.Overwritten = true

@@ -135,7 +135,7 @@ func (w Work) Comparison(outcome status.Outcome) Comparison {
 
 // begin is what is known of the outcome beforehand.
 func (w Work) begin() status.Outcome {
-	d := w.Desired
+	d := w.Plan.Judged(w.Desired)
 	return status.Outcome{
 		Step: w.Plan.Action(), Reason: w.Plan.Reason, Target: w.Plan.Target, Generation: d.Generation, Chart: d.Chart,
 		ConfigDigest: d.ConfigDigest, RenderDigest: d.RenderDigest, Shared: w.Inputs.SharedValues(),

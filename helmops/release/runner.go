@@ -30,6 +30,8 @@ type Engine interface {
 	History(ctx context.Context, access cluster.Access, target plan.Target) ([]plan.Record, error)
 	// Execute carries out an action and waits for its end.
 	Execute(ctx context.Context, action engine.Action) engine.Result
+	// Foresee finds out what an install or upgrade would make of the release.
+	Foresee(ctx context.Context, action engine.Action) (*engine.Foresight, error)
 	// Equal reports whether the newest revision holds just what the chart and values of the action render.
 	Equal(ctx context.Context, action engine.Action) (bool, error)
 }
@@ -80,7 +82,7 @@ func (r *Runner) Decide(ctx context.Context, pass *Pass, lookUp LookUp) (plan.Pl
 				p.Fact = ""
 			}
 
-			status.ReleaseJudged(pass.Release, p, pass.Desired, r.Now())
+			status.ReleaseJudged(pass.Release, p, p.Judged(pass.Desired), r.Now())
 			return p, nil
 		}
 
@@ -163,6 +165,8 @@ func (r *Runner) Do(ctx context.Context, w Work) status.Outcome {
 	case chartless() != nil:
 	case w.Plan.Step == plan.Compare:
 		r.compare(ctx, w, action, &outcome)
+	case w.Plan.Step == plan.Preview:
+		r.preview(ctx, w, action, &outcome)
 	default:
 		r.execute(ctx, w, action, &outcome)
 	}
@@ -208,7 +212,8 @@ func (r *Runner) notAttributable(ctx context.Context, hr *v1beta1.HelmRelease) s
 func (r *Runner) load(ctx context.Context, w Work, action *engine.Action) func() error {
 	var failed error
 	switch {
-	case w.Plan.Step == plan.Install, w.Plan.Step == plan.Upgrade, w.Plan.Step == plan.Compare:
+	case w.Plan.Step == plan.Install, w.Plan.Step == plan.Upgrade:
+	case w.Plan.Step == plan.Compare, w.Plan.Step == plan.Preview:
 	case w.Plan.Reason == plan.ReasonAdopting:
 	default:
 		return func() error { return nil } // what a stopped process had begun is finished from its record
@@ -246,6 +251,7 @@ func (r *Runner) execute(ctx context.Context, w Work, action engine.Action, outc
 	outcome.History = result.History
 	outcome.HistoryUnknown = result.HistoryErr != nil
 	outcome.Failure = failureOf(outcome.Step, result.Err, in)
+	outcome.PlanChanged = engine.IsPlanChanged(result.Err)
 	outcome.Kept = result.Kept
 	outcome.StillKept = result.StillKept
 	kept := len(result.Kept) + len(result.StillKept) + len(w.Release.Status.Kept)

@@ -41,6 +41,10 @@ type engineFake struct {
 	actions []engine.Action
 }
 
+func (e *engineFake) Foresee(context.Context, engine.Action) (*engine.Foresight, error) {
+	return nil, errSentinel
+}
+
 func (e *engineFake) Equal(ctx context.Context, a engine.Action) (bool, error) {
 	if err := load(ctx, &a); err != nil {
 		return false, err

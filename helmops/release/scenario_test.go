@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -251,7 +252,7 @@ func requests(w *world) {
 }
 
 func TestScenarios(t *testing.T) {
-	for _, s := range append(scenarios, recoveries...) {
+	for _, s := range slices.Concat(scenarios, recoveries, syncScenarios) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			s.run(t)

@@ -46,12 +46,21 @@ type toy struct {
 	// edited is what differs in the cluster.
 	edited  []drift.Object
 	digests int
+	// seen is what the templates look up in the cluster.
+	seen string
 	// owner is whom the action is for that is carried out.
 	owner plan.Owner
 }
 
 func (h *toy) History(context.Context, cluster.Access, plan.Target) ([]plan.Record, error) {
 	return append([]plan.Record(nil), h.records...), nil
+}
+
+func (h *toy) Foresee(ctx context.Context, a engine.Action) (*engine.Foresight, error) {
+	if _, err := a.Load(ctx); err != nil {
+		return nil, err
+	}
+	return h.foresight(a), nil
 }
 
 func (h *toy) Equal(context.Context, engine.Action) (bool, error) { return h.equal, nil }
@@ -93,6 +102,9 @@ func (h *toy) Execute(_ context.Context, a engine.Action) engine.Result {
 	var err error
 	if how == refuses {
 		return h.result(errors.New("templates are broken"), false)
+	}
+	if now := h.digestOf(a); a.Approved != "" && a.Approved != now {
+		return h.result(&engine.PlanChangedError{Approved: a.Approved, Now: now}, false)
 	}
 	switch a.Step {
 	case plan.Install, plan.Upgrade:

@@ -125,6 +125,13 @@ func (w writer) progressing(message string) {
 	w.set(v1beta1.ReconcilingCondition, metav1.ConditionTrue, v1beta1.ProgressingReason, message)
 }
 
+// awaiting says that the object waits for a person, and that nothing is wrong with what runs.
+func (w writer) awaiting(reason, message string) {
+	w.set(v1beta1.ReadyCondition, metav1.ConditionUnknown, reason, message)
+	w.unset(v1beta1.StalledCondition)
+	w.unset(v1beta1.ReconcilingCondition)
+}
+
 func (w writer) retrying(reason, message string) {
 	w.set(v1beta1.ReadyCondition, metav1.ConditionFalse, reason, message)
 	w.unset(v1beta1.StalledCondition)

@@ -29,6 +29,10 @@ type Outcome struct {
 	Failure *Failure
 	// Reached reports whether the action wrote a release record.
 	Reached bool
+	// Planned is the answer of a Preview; nil without one. PlanChanged is set when the action would have done something
+	// else than was approved, and did nothing.
+	Planned     *v1beta1.PlanStatus
+	PlanChanged bool
 	// Equal is the answer of a Compare.
 	Equal bool
 	// Tested is what the tests of the newest revision say; IgnoresTests is set when it does not matter that they
@@ -94,7 +98,7 @@ func ReleaseReset(hr *v1beta1.HelmRelease, token string, now time.Time) {
 func ReleaseProgress(hr *v1beta1.HelmRelease, p plan.Plan, now time.Time) {
 	verb := map[plan.Step]string{
 		plan.Install: "installing", plan.Upgrade: "upgrading", plan.Uninstall: "uninstalling", plan.Unlock: "unlocking",
-		plan.Rollback: "rolling back", plan.Test: "testing", plan.Compare: "comparing", plan.Claim: "claiming",
+		plan.Rollback: "rolling back", plan.Test: "testing", plan.Compare: "comparing", plan.Preview: "planning", plan.Claim: "claiming",
 	}[p.Action()]
 	Progressing(hr, fmt.Sprintf("%s %s/%s: %s", verb, p.Target.Namespace, p.Target.Name, p.Message), now)
 }
@@ -107,6 +111,9 @@ func ReleaseDone(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 
 func recordDone(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	before := takeOver(hr, o)
+	if o.PlanChanged && hr.Status.Plan != nil {
+		hr.Status.Plan.ExpiresAt = metav1.NewTime(now) // the controller computes it again
+	}
 	if o.Failure != nil && o.Failure.Superseded {
 		return superseded(hr, o, now)
 	}
@@ -125,6 +132,8 @@ func recordDone(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 		return uninstalled(hr, o, now)
 	case plan.Compare:
 		return compared(hr, o, now)
+	case plan.Preview:
+		return planned(hr, o, now)
 	case plan.Claim:
 		return claimed(hr, o, now)
 	default:
@@ -151,6 +160,7 @@ func released(hr *v1beta1.HelmRelease, o Outcome, before string, now time.Time) 
 	}
 
 	hr.Status.Adoption = nil
+	hr.Status.Plan = nil
 	reason := v1beta1.UpgradeSucceededReason
 	if o.Step == plan.Install {
 		reason = v1beta1.InstallSucceededReason

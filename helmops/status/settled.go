@@ -31,6 +31,7 @@ func ReleaseSettled(hr *v1beta1.HelmRelease, p plan.Plan, history []plan.Record,
 	}
 
 	hr.Status.Adoption = nil // there is no upgrade that it would precede
+	hr.Status.Plan = nil
 	if record(hr, p.Target, history, "") {
 		hr.Status.Inventory = nil // another Helm client made the revision
 	}
@@ -95,6 +96,11 @@ func waits(hr *v1beta1.HelmRelease, p plan.Plan, now time.Time) {
 		return
 	}
 
+	if p.Reason == v1beta1.AwaitingApprovalReason {
+		awaits(hr, p, current(hr, now))
+		return
+	}
+
 	if p.Reason == v1beta1.OwnedByOtherReason {
 		disowned(hr, p, current(hr, now))
 		return
@@ -118,6 +124,19 @@ func waits(hr *v1beta1.HelmRelease, p plan.Plan, now time.Time) {
 
 	w.stalled(reason, message)
 	w.set(v1beta1.StalledCondition, metav1.ConditionTrue, p.Reason, p.Message)
+}
+
+// awaits records that the next revision waits for an approval. The one that runs keeps baking meanwhile.
+func awaits(hr *v1beta1.HelmRelease, p plan.Plan, w writer) {
+	bake := hr.Status.Bake
+	newest := hr.Status.Latest()
+	switch {
+	case p.Bake != nil:
+		bakes(hr, *p.Bake, w)
+	case bake != nil && newest != nil && bake.Revision == newest.Version && !w.now.Before(bake.Until.Time):
+		markGood(hr, w)
+	}
+	w.awaiting(p.Reason, p.Message)
 }
 
 // readyFailure is what Ready says, or should say, of the failure that is waited on.

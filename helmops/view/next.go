@@ -101,6 +101,10 @@ func shortDuration(d time.Duration) string {
 
 // waiting says what a release waits for that has a time, and until when.
 func waiting(hr *v1beta1.HelmRelease) Next {
+	if p := hr.Status.Plan; p != nil && reasonOf(hr) == v1beta1.AwaitingApprovalReason {
+		return Next{Action: NextChange, Message: "nothing until the plan is approved; to approve it, set " +
+			"spec.sync.approved to " + p.Digest + " where the release is declared"}
+	}
 	if a := hr.Status.Adoption; a != nil && a.Until != nil && reasonOf(hr) == v1beta1.AdoptionHeldReason {
 		return Next{Action: NextWait, At: a.Until.DeepCopy(),
 			Message: "the controller upgrades the adopted release then, which " +

@@ -70,7 +70,7 @@ func judged(o v1beta1.Conditioned, reconciling *metav1.Condition) Phase {
 		return Held
 	case isTrue(condition(o, v1beta1.StalledCondition)):
 		return Stalled
-	case failed:
+	case failed, awaitsApproval(o):
 		return notReady(o, ready.Reason)
 	case isTrue(reconciling):
 		return Progressing
@@ -81,6 +81,12 @@ func judged(o v1beta1.Conditioned, reconciling *metav1.Condition) Phase {
 	}
 
 	return Unknown
+}
+
+// awaitsApproval reports whether the object waits until a person approves what it would do.
+func awaitsApproval(o v1beta1.Conditioned) bool {
+	ready := condition(o, v1beta1.ReadyCondition)
+	return ready != nil && ready.Status == metav1.ConditionUnknown && ready.Reason == v1beta1.AwaitingApprovalReason
 }
 
 func condition(o v1beta1.Conditioned, kind string) *metav1.Condition {
@@ -128,6 +134,8 @@ func Settle(o v1beta1.Conditioned, token string, generation int64) Settlement {
 		s.Done = true
 	case Ready, Failed, Stalled, Held:
 		s.Done = answered
+	case Waiting:
+		s.Done = answered && awaitsApproval(o) // it waits for a person
 	default:
 	}
 

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -196,5 +197,25 @@ func TestSettleCountsObjects(t *testing.T) {
 		if got.Objects != tt.objects || got.HealthKnown != tt.known || got.Unhealthy != tt.unhealthy || got.More != tt.more {
 			t.Errorf("%s: %+v", name, got)
 		}
+	}
+}
+
+// A plan that waits for an approval waits for a person, so that the command does not wait for it.
+func TestAwaitingApprovalSettles(t *testing.T) {
+	t.Parallel()
+	hr := &v1beta1.HelmRelease{}
+	hr.Generation = 2
+	hr.Status.ObservedGeneration = 2
+	hr.Status.Plan = &v1beta1.PlanStatus{Digest: "sha256:plan"}
+	hr.Status.Conditions = []metav1.Condition{{
+		Type: v1beta1.ReadyCondition, Status: metav1.ConditionUnknown, Reason: v1beta1.AwaitingApprovalReason,
+		Message: "the upgrade waits", ObservedGeneration: 2,
+	}}
+	s := Settle(hr, "", 2)
+	if s.Phase != Waiting || !s.Done || s.Message != "the upgrade waits" {
+		t.Errorf("it is %+v", s)
+	}
+	if next := nextOf(hr); next.Action != NextChange || !strings.Contains(next.Message, "sha256:plan") {
+		t.Errorf("next is %+v", next)
 	}
 }

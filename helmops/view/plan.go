@@ -5,7 +5,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
-	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/engine"
 	"fairlead.dev/fairlead/helmops/kube/diff"
 	"fairlead.dev/fairlead/helmops/preview"
@@ -85,34 +84,32 @@ type PlanField struct {
 	Path   string `json:"path,omitempty"`
 }
 
-// PlanInput is what a plan is made of. The contents may hold secrets.
+// PlanInput is what a plan is made of. It may hold secrets.
 type PlanInput struct {
-	// From is what runs; To what would run, and Again the same, rendered a second time.
-	From, To, Again *engine.Content
-	// Inputs are what To is made from.
-	Inputs preview.Inputs
+	Foresight *engine.Foresight
 	// Namespace of the release.
 	Namespace string
-	Kept      []v1beta1.KeptObject
 	// Mask hides secrets in values.
 	Mask func(string) string
 }
 
 // NewPlan compares what runs with what would run. Names, the chart and the hooks that would run are left to the caller.
 func NewPlan(in PlanInput) (Plan, error) {
+	f := in.Foresight
 	p, err := preview.Of(preview.Input{
-		From: renderingOf(in.From), To: renderingOf(in.To), Again: renderingOf(in.Again),
-		Namespace: in.Namespace, Kept: in.Kept, Mask: in.Mask,
+		From: f.From.Rendering(), To: f.To.Rendering(), Again: f.Again.Rendering(),
+		Namespace: in.Namespace, Kept: f.Kept, Mask: in.Mask,
 	})
 	if err != nil {
 		return Plan{}, fmt.Errorf("plan the change: %w", err)
 	}
 
 	out := EmptyPlan()
-	out.Digest = p.Digest(in.Inputs)
+	out.Digest = p.Digest(f.Inputs)
+	out.FromRevision = f.Inputs.From
 	out.Risk = p.Risk.String()
 	out.Summary.Same = p.Same
-	out.Hooks = hookDifferences(in.From.Hooks, in.To.Hooks)
+	out.Hooks = hookDifferences(f.From.Hooks, f.To.Hooks)
 	out.Requests = PlanRequests{
 		CPU:    PlanAmount{From: p.Requests.CPU.From, To: p.Requests.CPU.To},
 		Memory: PlanAmount{From: p.Requests.Memory.From, To: p.Requests.Memory.To},
@@ -174,17 +171,4 @@ func (s *PlanSummary) count(change string) {
 	case KeptChange:
 		s.Kept++
 	}
-}
-
-func renderingOf(c *engine.Content) preview.Rendering {
-	if c == nil {
-		return preview.Rendering{}
-	}
-
-	out := preview.Rendering{Manifest: c.Manifest}
-	for _, h := range c.Hooks {
-		out.Hooks = append(out.Hooks, h.Manifest)
-	}
-
-	return out
 }

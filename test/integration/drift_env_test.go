@@ -76,19 +76,24 @@ func (w *workbench) rollOut(step plan.Step, manifest string) engine.Result {
 
 // execute is rollOut, whatever comes of it.
 func (w *workbench) execute(step plan.Step, manifest string) engine.Result {
+	return w.engine.Execute(w.t.Context(), w.action(step, manifest))
+}
+
+// action is a step with a chart of one template.
+func (w *workbench) action(step plan.Step, manifest string) engine.Action {
 	options := w.options
 	options.Timeout, options.DisableWait = patience, true
 	made := &chart.Chart{
 		Metadata:  &chart.Metadata{APIVersion: "v2", Name: "objects", Version: "1.0.0"},
 		Templates: []*chart.File{{Name: "templates/all.yaml", Data: []byte(manifest)}},
 	}
-	return w.engine.Execute(w.t.Context(), engine.Action{
+	return engine.Action{
 		Step: step, Target: w.target(), Chart: made, Values: map[string]any{},
 		Revision: v1beta1.ChartRevision{
 			Name: "objects", Version: "1.0.0", Digest: fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(manifest))),
 		},
 		Options: options,
-	})
+	}
 }
 
 // complete fails when an object of the inventory has no ownership.

@@ -201,6 +201,9 @@ func (z *zoo) releases() {
 	z.keep(z.hr("no-expression", "", func(s *v1beta1.HelmReleaseSpec) {
 		s.HealthCheckExprs = []v1beta1.HealthCheckExpr{{APIVersion: "example.com/v1", Kind: "Widget", Current: "status =="}}
 	}), v1beta1.InvalidCELExpressionReason)
+	z.keep(z.hr("unapproved", "", func(s *v1beta1.HelmReleaseSpec) {
+		s.Sync = &v1beta1.Sync{Mode: v1beta1.SyncManual}
+	}), v1beta1.AwaitingApprovalReason)
 	depends := func(on string) func(*v1beta1.HelmReleaseSpec) {
 		return func(s *v1beta1.HelmReleaseSpec) { s.DependsOn = []v1beta1.DependencyReference{{Name: on}} }
 	}

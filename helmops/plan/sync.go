@@ -1,0 +1,137 @@
+package plan
+
+import (
+	"fmt"
+	"time"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+)
+
+// ReasonUnplanned is the reason of a Preview.
+const ReasonUnplanned = "Unplanned"
+
+// Sync says which plans wait for an approval. The zero value has none wait.
+type Sync struct {
+	// Manual is set when all of them wait.
+	Manual bool
+	// MinRisk is the lowest risk that waits; empty for none.
+	MinRisk string
+	// Approved is the digest of the plan that may run; empty for none.
+	Approved string
+}
+
+// SyncOf reads spec.sync.
+func SyncOf(hr *v1beta1.HelmRelease) Sync {
+	spec := hr.Spec.Sync
+	if spec == nil {
+		return Sync{}
+	}
+
+	out := Sync{Manual: spec.Mode == v1beta1.SyncManual, Approved: spec.Approved}
+	if spec.Approval != nil {
+		out.MinRisk = spec.Approval.MinRisk
+	}
+
+	return out
+}
+
+// asks reports whether plans have to be computed at all.
+func (s Sync) asks() bool { return s.Manual || s.MinRisk != "" }
+
+// holds reports whether a plan of a risk waits.
+func (s Sync) holds(risk string) bool {
+	return s.Manual || s.MinRisk != "" && v1beta1.RiskReaches(risk, s.MinRisk)
+}
+
+// Planned is the plan of an install or upgrade.
+type Planned struct {
+	Digest, Risk string
+	// Summary for people.
+	Summary string
+	// Moved says what is different from the plan that was approved; empty when nothing is.
+	Moved string
+	// Input, Generation and From, the revision that ran, are what it was made of.
+	Input      Input
+	Generation int64
+	From       int
+	// ExpiresAt is when it is computed again.
+	ExpiresAt time.Time
+}
+
+// PlannedOf reads status.plan; nil for none.
+func PlannedOf(s *v1beta1.HelmReleaseStatus) *Planned {
+	p := s.Plan
+	if p == nil {
+		return nil
+	}
+	return &Planned{
+		Digest: p.Digest, Risk: p.Risk, Summary: p.Summary, Moved: p.Moved,
+		Input:      Input{Chart: p.ChartDigest, Config: p.ConfigDigest, Render: p.RenderDigest},
+		Generation: p.ObservedGeneration, From: int(p.FromRevision), ExpiresAt: p.ExpiresAt.Time,
+	}
+}
+
+// stands reports whether the plan is about what is wanted and what runs.
+func (p *Planned) stands(d Desired, from int, now time.Time) bool {
+	return p != nil && p.Input == d.Input() && p.Generation == d.Generation && p.From == from &&
+		now.Before(p.ExpiresAt)
+}
+
+// runs is the revision that runs, 0 for none.
+func (o Observed) runs() int {
+	if o.History == nil {
+		return 0
+	}
+	current := Current(o.History.Records)
+	if current == nil {
+		return 0
+	}
+	return current.Version
+}
+
+// change is what a step does with a chart, in words.
+var change = map[Step]string{
+	Install: "the install of", Upgrade: "the upgrade to", Uninstall: "the replacement of the release by",
+}
+
+// approved has an install or upgrade wait until its plan is computed and, where its risk asks for it, approved. What
+// undoes a failure and what repairs drift never waits.
+func approved(d Desired, o Observed, now time.Time, p Plan) Plan {
+	if d.Deleting || !d.Sync.asks() || !p.ChangesCluster() {
+		return p
+	}
+
+	from := o.runs()
+	afresh := p.Step == Uninstall // a chart of another name: one approval is for both, the uninstall and the install
+	if afresh {
+		from = 0
+	}
+
+	planned := o.Planned
+	if !planned.stands(d, from, now) {
+		return Plan{Step: Preview, Target: p.Target, Reason: ReasonUnplanned, Message: p.Message, Afresh: afresh}
+	}
+
+	if !afresh {
+		p.Approved = planned.Digest
+	}
+	if !d.Sync.holds(planned.Risk) || planned.Digest == d.Sync.Approved {
+		return p
+	}
+
+	message := fmt.Sprintf("%s %s %s waits for the approval of plan %s (%s; risk %s)", change[p.Step],
+		d.Chart.Name, d.Chart.Version, v1beta1.ShortDigest(planned.Digest), planned.Summary, planned.Risk)
+	switch {
+	case d.Sync.Approved == "":
+	case planned.Moved == "":
+		message += fmt.Sprintf("; approved is plan %s", v1beta1.ShortDigest(d.Sync.Approved))
+	default:
+		message += fmt.Sprintf("; approved is plan %s, and this has changed since: %s",
+			v1beta1.ShortDigest(d.Sync.Approved), planned.Moved)
+	}
+
+	return Plan{
+		Step: Wait, Target: p.Target, Reason: v1beta1.AwaitingApprovalReason, Message: message,
+		After: planned.ExpiresAt.Sub(now),
+	}
+}

@@ -1,0 +1,149 @@
+package plan
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+)
+
+// plannedFor is a plan for the desired state, from revision 1.
+func plannedFor(d Desired, risk string, change ...func(*Planned)) *Planned {
+	p := &Planned{
+		Digest: "sha256:plan", Risk: risk, Summary: "2 changed", Input: d.Input(), Generation: d.Generation, From: 1,
+		ExpiresAt: now.Add(time.Minute),
+	}
+	for _, c := range change {
+		c(p)
+	}
+	return p
+}
+
+func TestPlansThatWait(t *testing.T) {
+	t.Parallel()
+	upgrade := func(sync Sync) Desired {
+		return desired(func(d *Desired) {
+			d.Chart = chart2
+			d.Sync = sync
+		})
+	}
+	manual := Sync{Manual: true}
+	runs := record(1, StatusDeployed, chart1)
+	for _, tt := range []struct {
+		name     string
+		sync     Sync
+		planned  func(Desired) *Planned
+		step     Step
+		approved string
+		says     string
+	}{
+		{"automatic", Sync{}, nil, Upgrade, "", ""},
+		{"manual, not planned yet", manual, nil, Preview, "", "version 1.0.0 → 1.1.0"},
+		{"manual", manual, func(d Desired) *Planned { return plannedFor(d, v1beta1.RiskNone) }, Wait, "",
+			"the upgrade to web 1.1.0 waits for the approval of plan plan (2 changed; risk None)"},
+		{"manual and approved", Sync{Manual: true, Approved: "sha256:plan"},
+			func(d Desired) *Planned { return plannedFor(d, v1beta1.RiskNone) }, Upgrade, "sha256:plan", ""},
+		{"manual, and another plan is approved", Sync{Manual: true, Approved: "sha256:other"},
+			func(d Desired) *Planned {
+				return plannedFor(d, v1beta1.RiskNone, func(p *Planned) { p.Moved = "values" })
+			}, Wait, "", "; approved is plan other, and this has changed since: values"},
+		{"approved, and the plan is of other values", Sync{Manual: true, Approved: "sha256:plan"},
+			func(d Desired) *Planned {
+				return plannedFor(d, v1beta1.RiskNone, func(p *Planned) { p.Input.Config = "sha256:d" })
+			}, Preview, "", ""},
+		{"approved, and the plan is of another generation", Sync{Manual: true, Approved: "sha256:plan"},
+			func(d Desired) *Planned {
+				return plannedFor(d, v1beta1.RiskNone, func(p *Planned) { p.Generation = 7 })
+			}, Preview, "", ""},
+		{"approved, and another revision runs", Sync{Manual: true, Approved: "sha256:plan"},
+			func(d Desired) *Planned { return plannedFor(d, v1beta1.RiskNone, func(p *Planned) { p.From = 2 }) }, Preview, "", ""},
+		{"approved, and the plan is too old", Sync{Manual: true, Approved: "sha256:plan"},
+			func(d Desired) *Planned {
+				return plannedFor(d, v1beta1.RiskNone, func(p *Planned) { p.ExpiresAt = now })
+			}, Preview, "", ""},
+		{"below the risk", Sync{MinRisk: v1beta1.RiskRecreate},
+			func(d Desired) *Planned { return plannedFor(d, v1beta1.RiskRestart) }, Upgrade, "sha256:plan", ""},
+		{"at the risk", Sync{MinRisk: v1beta1.RiskRestart},
+			func(d Desired) *Planned { return plannedFor(d, v1beta1.RiskRestart) }, Wait, "", "risk Restart"},
+		{"above the risk", Sync{MinRisk: v1beta1.RiskRestart},
+			func(d Desired) *Planned { return plannedFor(d, v1beta1.RiskEscalation) }, Wait, "", "risk Escalation"},
+		{"a risk of a later version", Sync{MinRisk: v1beta1.RiskEscalation},
+			func(d Desired) *Planned { return plannedFor(d, "Terrible") }, Wait, "", "risk Terrible"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			d := upgrade(tt.sync)
+			o := observed(runs)
+			if tt.planned != nil {
+				o.Planned = tt.planned(d)
+			}
+			p := Decide(d, o, now)
+			if p.Step != tt.step || p.Approved != tt.approved || !strings.Contains(p.Message, tt.says) {
+				t.Errorf("the plan is %+v", p)
+			}
+			if p.Step == Wait && (p.Reason != v1beta1.AwaitingApprovalReason || p.After != time.Minute || p.Stalled) {
+				t.Errorf("it waits with %+v", p)
+			}
+		})
+	}
+}
+
+// What undoes a failure, repairs drift or deletes the release never waits, and the first install does.
+func TestWhatWaitsForAnApproval(t *testing.T) {
+	t.Parallel()
+	manual := func(d *Desired) { d.Sync = Sync{Manual: true} }
+	if p := Decide(desired(manual), observed(), now); p.Step != Preview {
+		t.Errorf("the first install: %+v", p)
+	}
+
+	replaced := desired(manual, func(d *Desired) { d.Chart = v1beta1.ChartRevision{Name: "other", Version: "1.0.0"} })
+	runs := observed(record(1, StatusDeployed, chart1))
+	if p := Decide(replaced, runs, now); p.Step != Preview || !p.Afresh {
+		t.Errorf("a chart of another name: %+v", p)
+	}
+	runs.Planned = plannedFor(replaced, v1beta1.RiskNone, func(p *Planned) { p.From = 0 })
+	replaced.Sync.Approved = runs.Planned.Digest
+	if p := Decide(replaced, runs, now); p.Step != Uninstall {
+		t.Errorf("a chart of another name, approved: %+v", p)
+	}
+
+	d := desired(manual, func(d *Desired) { d.Deleting = true })
+	if p := Decide(d, observed(record(1, StatusDeployed, chart1)), now); p.Step != Uninstall {
+		t.Errorf("a deletion: %+v", p)
+	}
+
+	d = upgraded(manual)
+	failing := rolledOut(Health{Known: true, Failed: true, Since: now.Add(-time.Hour), Message: "0/1"})
+	if p := Decide(d, failing, now); p.Step != Rollback {
+		t.Errorf("a revision that does not stay healthy: %+v", p)
+	}
+
+	next := upgraded(manual, func(d *Desired) { d.ConfigDigest = "sha256:d" })
+	failing.Planned = plannedFor(next, v1beta1.RiskNone, func(p *Planned) { p.From = 2 })
+	if p := Decide(next, failing, now); p.Step != Rollback {
+		t.Errorf("a revision that does not stay healthy, while the next one waits: %+v", p)
+	}
+
+	if p := Decide(next, failing, now); p.Judged(next).ConfigDigest != failing.History.Newest().ConfigDigest {
+		t.Errorf("it judges what is wanted, not what runs: %+v", p)
+	}
+
+	healthy := rolledOut(Health{Known: true, Healthy: true})
+	healthy.Planned = failing.Planned
+	p := Decide(next, healthy, now)
+	if p.Reason != v1beta1.AwaitingApprovalReason || p.Bake == nil || !p.Bake.Baking {
+		t.Errorf("a revision that bakes, while the next one waits: %+v", p)
+	}
+
+	d = desired(manual, func(d *Desired) {
+		d.Chart = chart2
+		d.Corrects = true
+	})
+	drifted := observed(record(1, StatusDeployed, chart1))
+	drifted.Planned = plannedFor(d, v1beta1.RiskNone)
+	drifted.Drifted = []v1beta1.ResourceRef{{ID: "apps_web__ConfigMap", Version: "v1"}}
+	if p := Decide(d, drifted, now); p.Step != Correct {
+		t.Errorf("drift, while a plan waits: %+v", p)
+	}
+}
