@@ -72,7 +72,8 @@ type SyncApproval struct {
 
 // PlanStatus is the plan of the next install or upgrade.
 type PlanStatus struct {
-	// Digest identifies the plan. It is the same as long as the same inputs make the same objects from the same revision.
+	// Digest identifies the plan. It is the same as long as the same inputs make the same objects from the same
+	// revision.
 	// +kubebuilder:validation:MaxLength=71
 	// +required
 	Digest string `json:"digest"`

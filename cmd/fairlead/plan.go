@@ -77,11 +77,11 @@ Exits with 0 when nothing is pending, with 1 when something is, with 2 on an err
 // planRelease prints the plan of a release. It returns errNotReady when something is pending.
 func (a *app) planRelease(ctx context.Context, c *connection, hr *v1beta1.HelmRelease, out *output) error {
 	var p view.Plan
-	err := withWanted(ctx, c, hr, func(ctx context.Context, look inspector, in release.Inputs, action engine.Action) error {
-		var err error
+	look := func(ctx context.Context, look inspector, in release.Inputs, action engine.Action) (err error) {
 		p, err = a.planOf(ctx, look, hr, in, action)
 		return err
-	})
+	}
+	err := withWanted(ctx, c, hr, look)
 	if err != nil {
 		return err
 	}
@@ -169,13 +169,15 @@ func (a *app) planLines(p view.Plan) {
 
 	a.hookLines(p.Hooks)
 	for _, i := range p.Images {
-		fmt.Fprintln(a.out, oneLine(fmt.Sprintf("image of %s, container %s: %s → %s", i.Object, i.Container, orNone(i.From), orNone(i.To))))
+		line := fmt.Sprintf("image of %s, container %s: %s → %s", i.Object, i.Container, orNone(i.From), orNone(i.To))
+		fmt.Fprintln(a.out, oneLine(line))
 	}
 
 	a.requestLine("cpu", p.Requests.CPU)
 	a.requestLine("memory", p.Requests.Memory)
 	for _, f := range p.Unstable {
-		fmt.Fprintln(a.out, oneLine(fmt.Sprintf("not compared: %s%s changes with each rendering", f.Object, spaced(f.Path))))
+		line := fmt.Sprintf("not compared: %s%s changes with each rendering", f.Object, spaced(f.Path))
+		fmt.Fprintln(a.out, oneLine(line))
 	}
 
 	fmt.Fprintf(a.out, "risk: %s\n", a.paint(colourOfRisk[p.Risk], p.Risk))

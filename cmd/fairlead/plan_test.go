@@ -28,17 +28,25 @@ type planner struct {
 
 func (p *planner) Foresee(context.Context, engine.Action) (*engine.Foresight, error) {
 	return &engine.Foresight{
-		From: p.stored[42], To: p.next(), Again: p.next(), Inputs: preview.Inputs{From: 42, KubeVersion: "v1.37.0"},
-		Kept: []v1beta1.KeptObject{{Kind: "PersistentVolumeClaim", Namespace: "web", Name: "kept", Reason: "keep policy"}},
+		From:   p.stored[42],
+		To:     p.next(),
+		Again:  p.next(),
+		Inputs: preview.Inputs{From: 42, KubeVersion: "v1.37.0"},
+		Kept: []v1beta1.KeptObject{
+			{Kind: "PersistentVolumeClaim", Namespace: "web", Name: "kept", Reason: "keep policy"},
+		},
 	}, nil
 }
 
 func (p *planner) next() *engine.Content {
 	p.times++
 	return &engine.Content{
-		ChartName: "shop", ChartVersion: "1.9.2",
-		Manifest: strings.ReplaceAll(p.manifest, "TOKEN", strings.Repeat("x", p.times)),
-		Hooks:    []engine.ContentHook{{Kind: "Job", Name: "migrate", Events: []string{"pre-upgrade"}, Manifest: "kind: Job\n"}},
+		ChartName:    "shop",
+		ChartVersion: "1.9.2",
+		Manifest:     strings.ReplaceAll(p.manifest, "TOKEN", strings.Repeat("x", p.times)),
+		Hooks: []engine.ContentHook{
+			{Kind: "Job", Name: "migrate", Events: []string{"pre-upgrade"}, Manifest: "kind: Job\n"},
+		},
 	}
 }
 
@@ -87,11 +95,19 @@ func planned(t *testing.T, want v1beta1.ChartRevision, to string, out *output) s
 	hr.Status.StorageNamespace = "web"
 	in := release.Inputs{Chart: want, Values: map[string]any{"login": "hunter2"}, Mask: redact.NewMask("hunter2")}
 	look := &planner{manifest: to, fakeInspector: fakeInspector{
-		records: []plan.Record{{
-			Version: 42, Status: plan.StatusDeployed, Chart: v1beta1.ChartRevision{Name: "shop", Version: "1.9.1", Digest: digestA},
-			ConfigDigest: values.Digest(in.Values), Ours: true, Digest: "sha256:42",
-		}},
-		stored: map[int]*engine.Content{42: {Revision: 42, ChartName: "shop", ChartVersion: "1.9.1", Manifest: plannedShop + plannedClaims}},
+		records: []plan.Record{
+			{
+				Version:      42,
+				Status:       plan.StatusDeployed,
+				Chart:        v1beta1.ChartRevision{Name: "shop", Version: "1.9.1", Digest: digestA},
+				ConfigDigest: values.Digest(in.Values),
+				Ours:         true,
+				Digest:       "sha256:42",
+			},
+		},
+		stored: map[int]*engine.Content{
+			42: {Revision: 42, ChartName: "shop", ChartVersion: "1.9.1", Manifest: plannedShop + plannedClaims},
+		},
 	}}
 
 	var printed bytes.Buffer
@@ -162,13 +178,15 @@ func TestPlanForMachines(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if p.Risk != "Escalation" || p.FromRevision != 42 || p.To.Version != "1.9.2" || !strings.HasPrefix(p.Digest, "sha256:") {
+	if p.Risk != "Escalation" || p.FromRevision != 42 || p.To.Version != "1.9.2" ||
+		!strings.HasPrefix(p.Digest, "sha256:") {
 		t.Errorf("the plan is %+v", p)
 	}
 	if want := (view.PlanSummary{Created: 1, Changed: 2, Deleted: 1, Kept: 1, Same: 1}); p.Summary != want {
 		t.Errorf("the summary is %+v, want %+v", p.Summary, want)
 	}
-	if !strings.Contains(printed, `"namespace": "web"`) || strings.Contains(printed, "hunter2") || strings.Contains(printed, ": null") {
+	if !strings.Contains(printed, `"namespace": "web"`) || strings.Contains(printed, "hunter2") ||
+		strings.Contains(printed, ": null") {
 		t.Errorf("it prints %s", printed)
 	}
 	if again := planned(t, nextShop(), nextOf(nextManifest), &output{format: outputJSON}); again != printed {

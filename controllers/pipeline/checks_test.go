@@ -64,19 +64,34 @@ func TestChecks(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			old := promotion.Candidate{Version: "1.1.0", ID: promotion.Identity{Chart: "one"}, FirstSeen: now.Add(-time.Hour)}
+			old := promotion.Candidate{
+				Version:   "1.1.0",
+				ID:        promotion.Identity{Chart: "one"},
+				FirstSeen: now.Add(-time.Hour),
+			}
 			c := promotion.Candidate{
 				Version: "1.2.0-rc.1", ID: promotion.Identity{Chart: "two"}, FirstSeen: now.Add(-30 * time.Minute),
 			}
 			next := promotion.Candidate{Version: "1.3.0", ID: promotion.Identity{Chart: "three"}}
 			f := promotion.Facts{Candidates: []promotion.Candidate{c}, Stages: []promotion.Stage{
-				{Name: "staging", Delivery: &promotion.Delivery{Candidate: next, At: now, Verified: true},
+				{
+					Name:     "staging",
+					Delivery: &promotion.Delivery{Candidate: next, At: now, Verified: true},
 					Verified: []promotion.Verification{{Candidate: c, At: now, Since: now}},
-					Releases: []promotion.Release{{Name: "staging/web", Current: true, Runs: "two", Message: "baking"}}},
+					Releases: []promotion.Release{
+						{Name: "staging/web", Current: true, Runs: "two", Message: "baking"},
+					},
+				},
 				{Name: "prod", From: []string{"staging"}, Gates: promotion.Gates{Checks: found["prod"]},
 					Delivery: &promotion.Delivery{Candidate: old, At: now.Add(-time.Hour), Verified: true},
 					Releases: []promotion.Release{
-						{Name: "prod/web", Current: true, Ready: true, ID: promotion.Identity{Chart: "one"}, Runs: "one"},
+						{
+							Name:    "prod/web",
+							Current: true,
+							Ready:   true,
+							ID:      promotion.Identity{Chart: "one"},
+							Runs:    "one",
+						},
 					}},
 			}}
 			if tt.first {

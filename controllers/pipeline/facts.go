@@ -225,8 +225,8 @@ func releaseOf(hr *v1beta1.HelmRelease) promotion.Release {
 	return r
 }
 
-// deployedOf is the revision that Helm has as deployed, nil for none. An upgrade that failed is the newest revision until
-// its rollback ends, and the chart of it is not what a stage runs.
+// deployedOf is the revision that Helm has as deployed, nil for none. An upgrade that failed is the newest revision
+// until its rollback ends, and the chart of it is not what a stage runs.
 func deployedOf(s *v1beta1.HelmReleaseStatus) *v1beta1.Snapshot {
 	for i := range s.History {
 		if s.History[i].Status == plan.StatusDeployed {

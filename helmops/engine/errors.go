@@ -115,7 +115,8 @@ func Describe(err error, origin func(path []string) string) string {
 }
 
 // IsSuperseded reports whether an action has ended because it was not wanted any more, because another Helm client or
-// another HelmRelease was faster to begin one, or because it is no longer what was approved. None of them says anything against its input.
+// another HelmRelease was faster to begin one, or because it is no longer what was approved. None of them says
+// anything against its input.
 func IsSuperseded(err error) bool {
 	return errors.Is(err, kubeclient.ErrSuperseded) || errors.Is(err, driver.ErrReleaseExists) ||
 		errors.Is(err, ErrOwnerChanged) || IsPlanChanged(err) ||

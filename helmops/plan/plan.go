@@ -84,8 +84,8 @@ type Plan struct {
 	Objects []v1beta1.ResourceRef
 	// Baking is set on None while the newest revision is watched and not verified yet.
 	Baking bool
-	// Bake is what is decided about the revision that runs and bakes, while the next one waits for an approval; nil when
-	// none bakes.
+	// Bake is what is decided about the revision that runs and bakes, while the next one waits for an approval; nil
+	// when none bakes.
 	Bake *Plan
 	// Revision is the one that is judged, where that is not made of what is wanted; nil where it is.
 	Revision *Record

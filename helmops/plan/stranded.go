@@ -11,8 +11,8 @@ import (
 // identity. Namespaces are not watched, and this is rare.
 const strandedLook = time.Minute
 
-// ReasonStranded is the reason of a deleted object that goes without an uninstall, because there is nothing to uninstall
-// with, or what is left goes with its namespace.
+// ReasonStranded is the reason of a deleted object that goes without an uninstall, because there is nothing to
+// uninstall with, or what is left goes with its namespace.
 const ReasonStranded = "Stranded"
 
 // Stranded is a deleted object whose Helm release cannot be uninstalled now.
@@ -33,15 +33,19 @@ type Stranded struct {
 func (s Stranded) Decide(target Target) Plan {
 	switch {
 	case s.Terminating && s.Forbidden:
-		return Plan{Step: None, Target: target, Reason: ReasonUnreachable, Message: s.Message + "; the namespace is being " +
-			"deleted, so the object goes without an uninstall; cluster-wide objects of the release and those in other " +
-			"namespaces may be left"}
+		return Plan{
+			Step: None, Target: target, Reason: ReasonUnreachable,
+			Message: s.Message + "; the namespace is being deleted, so the object goes without an uninstall; " +
+				"cluster-wide objects of the release and those in other namespaces may be left",
+		}
 	case s.Terminating, !s.Released && s.noIdentity():
 		return Plan{Step: None, Target: target, Reason: ReasonStranded, Message: s.Message}
 	case s.Forbidden:
-		return Plan{Step: Wait, Target: target, Reason: s.Reason, After: RetryDelay(1), Message: fmt.Sprintf(
-			"%s; restore the ServiceAccount and its rights, or set spec.deletionPolicy to %s to leave the Helm release behind",
-			s.Message, v1beta1.DeletionPolicyOrphan)}
+		return Plan{
+			Step: Wait, Target: target, Reason: s.Reason, After: RetryDelay(1),
+			Message: fmt.Sprintf("%s; restore the ServiceAccount and its rights, or set spec.deletionPolicy to %s to "+
+				"leave the Helm release behind", s.Message, v1beta1.DeletionPolicyOrphan),
+		}
 	}
 
 	return Plan{Step: Wait, Target: target, Reason: s.Reason, After: strandedLook, Message: fmt.Sprintf(

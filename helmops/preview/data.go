@@ -21,14 +21,22 @@ func deletedVolumes(f facts) []Risk {
 		return nil
 	}
 
-	if f.change == diff.Deleted && text(f.was, "spec", "persistentVolumeClaimRetentionPolicy", "whenDeleted") == "Delete" {
-		return risk(DataLoss, "is deleted, and its PersistentVolumeClaims with it (persistentVolumeClaimRetentionPolicy)")
+	if f.change == diff.Deleted &&
+		text(f.was, "spec", "persistentVolumeClaimRetentionPolicy", "whenDeleted") == "Delete" {
+		return risk(
+			DataLoss,
+			"is deleted, and its PersistentVolumeClaims with it (persistentVolumeClaimRetentionPolicy)",
+		)
 	}
 
 	scaled := f.change == diff.Changed && replicas(f.is) < replicas(f.was)
 	if scaled && text(f.is, "spec", "persistentVolumeClaimRetentionPolicy", "whenScaled") == "Delete" {
-		return risk(DataLoss, "is scaled down from %d to %d, and the PersistentVolumeClaims of the pods that go are deleted",
-			replicas(f.was), replicas(f.is))
+		return risk(
+			DataLoss,
+			"is scaled down from %d to %d, and the PersistentVolumeClaims of the pods that go are deleted",
+			replicas(f.was),
+			replicas(f.is),
+		)
 	}
 
 	return nil

@@ -37,7 +37,10 @@ func documents(of ...string) string { return strings.Join(of, "---\n") }
 // of previews a change of one rendering to another that is the same each time.
 func of(t *testing.T, from, to string) Preview {
 	t.Helper()
-	return previewed(t, Input{From: Rendering{Manifest: from}, To: Rendering{Manifest: to}, Again: Rendering{Manifest: to}})
+	return previewed(
+		t,
+		Input{From: Rendering{Manifest: from}, To: Rendering{Manifest: to}, Again: Rendering{Manifest: to}},
+	)
 }
 
 func previewed(t *testing.T, in Input) Preview {
@@ -71,7 +74,14 @@ func TestAnUpgrade(t *testing.T) {
 	for _, o := range p.Objects {
 		objects = append(objects, o.Change+" "+o.Ref())
 	}
-	if want := []string{"changed Deployment web", "deleted Secret login", "created Secret other"}; !slices.Equal(objects, want) {
+	if want := []string{
+		"changed Deployment web",
+		"deleted Secret login",
+		"created Secret other",
+	}; !slices.Equal(
+		objects,
+		want,
+	) {
 		t.Errorf("the objects are %q, want %q", objects, want)
 	}
 
@@ -80,7 +90,8 @@ func TestAnUpgrade(t *testing.T) {
 	}
 
 	cpu, memory := p.Requests.CPU, p.Requests.Memory
-	if cpu.From.String() != "200m" || cpu.To.String() != "300m" || memory.From.String() != "2Gi" || memory.To.String() != "3Gi" {
+	if cpu.From.String() != "200m" || cpu.To.String() != "300m" || memory.From.String() != "2Gi" ||
+		memory.To.String() != "3Gi" {
 		t.Errorf("the requests are %+v", p.Requests)
 	}
 }
@@ -164,10 +175,13 @@ func TestTheDigestCoversWhatRuns(t *testing.T) {
 func TestKeptObjectsAreNoRisk(t *testing.T) {
 	t.Parallel()
 	claim := "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data}\n"
-	kept := []v1beta1.KeptObject{{Kind: "PersistentVolumeClaim", Namespace: "apps", Name: "data", Reason: "it holds data"}}
+	kept := []v1beta1.KeptObject{
+		{Kind: "PersistentVolumeClaim", Namespace: "apps", Name: "data", Reason: "it holds data"},
+	}
 	empty := Rendering{}
 	p := previewed(t, Input{From: Rendering{Manifest: claim}, To: empty, Again: empty, Kept: kept})
-	if p.Risk != None || len(p.Objects) != 1 || p.Objects[0].Kept != "it holds data" || p.Objects[0].Change != diff.Deleted {
+	if p.Risk != None || len(p.Objects) != 1 || p.Objects[0].Kept != "it holds data" ||
+		p.Objects[0].Change != diff.Deleted {
 		t.Errorf("the preview is %s, %+v", p.Risk, p.Objects)
 	}
 }

@@ -114,7 +114,8 @@ func appendRights(out []right, rule map[string]any, verb string, names []string)
 
 // boundSubjects sees who gets a role that did not have it.
 func boundSubjects(f facts) []Risk {
-	if f.id.group != rbac || f.id.kind != "RoleBinding" && f.id.kind != "ClusterRoleBinding" || f.change == diff.Deleted {
+	if f.id.group != rbac || f.id.kind != "RoleBinding" && f.id.kind != "ClusterRoleBinding" ||
+		f.change == diff.Deleted {
 		return nil
 	}
 

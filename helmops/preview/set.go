@@ -51,7 +51,11 @@ func readSet(manifest, namespace string) (set, error) {
 func refOf(object map[string]any) ref {
 	apiVersion, _ := object["apiVersion"].(string)
 	group, _ := schema.ParseGroupVersion(apiVersion)
-	id := ref{group: group.Group, name: text(object, "metadata", "name"), namespace: text(object, "metadata", "namespace")}
+	id := ref{
+		group:     group.Group,
+		name:      text(object, "metadata", "name"),
+		namespace: text(object, "metadata", "namespace"),
+	}
 	id.kind, _ = object["kind"].(string)
 	return id
 }

@@ -21,8 +21,8 @@ var templates = map[kindOf][]string{
 	{"batch", "CronJob"}:          {"spec", "jobTemplate", "spec", "template"},
 }
 
-// restarts sees pods that are replaced because their template changes, also where only a field changes that does so with
-// each rendering.
+// restarts sees pods that are replaced because their template changes, also where only a field changes that does so
+// with each rendering.
 func restarts(f facts) []Risk {
 	kind := kindOf{f.id.group, f.id.kind}
 	switch kind {
@@ -102,7 +102,12 @@ func (c *comparison) images() []Image {
 		was := containersOf(templateOf(id, c.from[id]))
 		is := containersOf(templateOf(id, c.to[id]))
 		for _, name := range union(was, is) {
-			image := Image{Object: id.String(), Container: name, From: text(was[name], "image"), To: text(is[name], "image")}
+			image := Image{
+				Object:    id.String(),
+				Container: name,
+				From:      text(was[name], "image"),
+				To:        text(is[name], "image"),
+			}
 			if image.From != image.To {
 				image.From = c.mask(image.From)
 				image.To = c.mask(image.To)
@@ -144,8 +149,8 @@ type Amount struct {
 // Changes reports whether it is another quantity afterwards.
 func (a Amount) Changes() bool { return a.From.Cmp(a.To) != 0 }
 
-// requests sums what all pods ask for, times their replicas. DaemonSets, which have as many pods as there are nodes, and
-// Jobs count once. A quantity that cannot be read counts as none: the API server refuses it.
+// requests sums what all pods ask for, times their replicas. DaemonSets, which have as many pods as there are nodes,
+// and Jobs count once. A quantity that cannot be read counts as none: the API server refuses it.
 func (c *comparison) requests() Requests {
 	return Requests{
 		CPU:    Amount{From: sum(c.from, "cpu"), To: sum(c.to, "cpu")},

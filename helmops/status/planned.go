@@ -46,12 +46,18 @@ func movedSince(hr *v1beta1.HelmRelease, next *v1beta1.PlanStatus) string {
 			moved = append(moved, what)
 		}
 	}
-	add(had.ChartVersion != next.ChartVersion, fmt.Sprintf("chart version %s → %s", had.ChartVersion, next.ChartVersion))
+	add(
+		had.ChartVersion != next.ChartVersion,
+		fmt.Sprintf("chart version %s → %s", had.ChartVersion, next.ChartVersion),
+	)
 	add(had.ChartVersion == next.ChartVersion && had.ChartDigest != next.ChartDigest,
 		"the content of chart version "+next.ChartVersion)
 	add(had.ConfigDigest != next.ConfigDigest, "values")
 	add(had.RenderDigest != next.RenderDigest, "post renderers or common metadata")
-	add(had.FromRevision != next.FromRevision, fmt.Sprintf("the revision that runs, %d → %d", had.FromRevision, next.FromRevision))
+	add(
+		had.FromRevision != next.FromRevision,
+		fmt.Sprintf("the revision that runs, %d → %d", had.FromRevision, next.FromRevision),
+	)
 	add(had.KubeVersion != next.KubeVersion, fmt.Sprintf("Kubernetes %s → %s", had.KubeVersion, next.KubeVersion))
 	if len(moved) == 0 {
 		return "what the templates render from the state of the cluster"

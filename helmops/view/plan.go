@@ -14,8 +14,8 @@ import (
 type Plan struct {
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
-	// Digest identifies the plan: it is the same as long as the same inputs make the same objects from the same revision.
-	// It is empty when nothing is pending.
+	// Digest identifies the plan: it is the same as long as the same inputs make the same objects from the same
+	// revision. It is empty when nothing is pending.
 	Digest string `json:"digest,omitempty"`
 	// Risk is the highest class among the risks of all objects: None, Restart, Recreate, DataLoss or Escalation.
 	Risk string `json:"risk"`

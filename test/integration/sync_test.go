@@ -22,7 +22,8 @@ func awaitsApproval(t *testing.T, hr *v1beta1.HelmRelease, version string) v1bet
 	var waits v1beta1.PlanStatus
 	until(t, hr.Name+" waits for the approval of "+version, func() bool {
 		now := get(t, hr)
-		if now.Status.Plan == nil || now.Status.Plan.ChartVersion != version || now.Status.ObservedGeneration != now.Generation {
+		if now.Status.Plan == nil || now.Status.Plan.ChartVersion != version ||
+			now.Status.ObservedGeneration != now.Generation {
 			return false
 		}
 		waits = *now.Status.Plan
@@ -49,8 +50,8 @@ func approvePlan(t *testing.T, hr *v1beta1.HelmRelease, digest string) {
 	change(t, get(t, hr), func(hr *v1beta1.HelmRelease) { hr.Spec.Sync.Approved = digest })
 }
 
-// With manual sync nothing is installed or upgraded but by the approval of its plan. The command computes the same plan.
-// Drift is repaired meanwhile. An approval counts for what was approved alone.
+// With manual sync nothing is installed or upgraded but by the approval of its plan. The command computes the same
+// plan. Drift is repaired meanwhile. An approval counts for what was approved alone.
 func TestManualSync(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
@@ -64,7 +65,12 @@ func TestManualSync(t *testing.T) {
 		t.Errorf("the plan of the install is %+v", waits)
 	}
 	var records corev1.SecretList
-	if err := world.cluster.Client.List(t.Context(), &records, client.InNamespace(ns), client.MatchingLabels{"owner": "helm"}); err != nil {
+	if err := world.cluster.Client.List(
+		t.Context(),
+		&records,
+		client.InNamespace(ns),
+		client.MatchingLabels{"owner": "helm"},
+	); err != nil {
 		t.Fatal(err)
 	}
 	if len(records.Items) > 0 {
@@ -90,10 +96,29 @@ func TestManualSync(t *testing.T) {
 	if next.FromRevision != 1 || next.Digest == waits.Digest {
 		t.Errorf("the plan of the upgrade is %+v", next)
 	}
-	says(t, condition(t, hr, v1beta1.ReadyCondition).Message, "waits for the approval of plan "+v1beta1.ShortDigest(next.Digest))
+	says(
+		t,
+		condition(t, hr, v1beta1.ReadyCondition).Message,
+		"waits for the approval of plan "+v1beta1.ShortDigest(next.Digest),
+	)
 
-	mustRun(t, "kubectl", "-n", ns, "patch", "configmap", "shop", "--type=merge", "-p", `{"data":{"message":"by hand"}}`)
-	until(t, "drift is repaired while the plan waits", func() bool { return configMap(t, ns, "shop")["message"] == "one" })
+	mustRun(
+		t,
+		"kubectl",
+		"-n",
+		ns,
+		"patch",
+		"configmap",
+		"shop",
+		"--type=merge",
+		"-p",
+		`{"data":{"message":"by hand"}}`,
+	)
+	until(
+		t,
+		"drift is repaired while the plan waits",
+		func() bool { return configMap(t, ns, "shop")["message"] == "one" },
+	)
 	if version := revisionOf(t, hr); version != "1 1.0.0" {
 		t.Errorf("while the plan waits it is at revision %s", version)
 	}
@@ -212,8 +237,14 @@ data:
 	}
 	w.create("ConfigMap", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: seen}\ndata: {a: b}\n")
 	result := w.engine.Execute(t.Context(), action)
-	if !engine.IsPlanChanged(result.Err) || result.Reached || len(result.History) > 0 || !engine.IsSuperseded(result.Err) {
-		t.Fatalf("after a change of what is looked up: error %v, reached %t, %d records", result.Err, result.Reached, len(result.History))
+	if !engine.IsPlanChanged(result.Err) || result.Reached || len(result.History) > 0 ||
+		!engine.IsSuperseded(result.Err) {
+		t.Fatalf(
+			"after a change of what is looked up: error %v, reached %t, %d records",
+			result.Err,
+			result.Reached,
+			len(result.History),
+		)
 	}
 
 	action, _ = foreseen(plan.Install)
