@@ -9,6 +9,7 @@ import (
 	"fairlead.dev/fairlead/helmops/engine"
 	"fairlead.dev/fairlead/helmops/kube/diff"
 	"fairlead.dev/fairlead/helmops/kube/drift"
+	"fairlead.dev/fairlead/helmops/kube/redact"
 )
 
 // Differences are how two states of a release differ.
@@ -16,6 +17,8 @@ type Differences struct {
 	// From and To say what is compared, for example "the cluster" and "revision 42".
 	From string `json:"from"`
 	To   string `json:"to"`
+	// Values given to the chart that differ; nil when the comparison is not about values.
+	Values []ValueDifference `json:"values,omitzero"`
 	// Objects that differ, without hooks.
 	Objects []ObjectDifference `json:"objects"`
 	// Hooks that differ, or that would run.
@@ -43,8 +46,8 @@ type ObjectDifference struct {
 	Group     string `json:"group,omitempty"`
 	Namespace string `json:"namespace,omitempty"`
 	Name      string `json:"name"`
-	// Change is what has to happen to get from one state to the other: created, deleted or changed. Of drift it is missing
-	// instead of created. Of a Kustomization it is also kept, handedOver or takenOver.
+	// Change is what has to happen to get from one state to the other: created, deleted or changed. Of an object that
+	// is gone from the cluster it is missing. Of a Kustomization it is also kept, handedOver or takenOver.
 	Change string `json:"change"`
 	// Kustomization, as NAMESPACE/NAME, that takes the object over or that it is taken over from.
 	Kustomization string            `json:"kustomization,omitempty"`
@@ -84,7 +87,9 @@ func (d Differences) Differ() bool {
 	if d.Pending != nil && d.Pending.Change != "" {
 		return true // of the same objects, too, a new revision is made
 	}
-	return len(d.Objects) > 0 || slices.ContainsFunc(d.Hooks, func(h HookDifference) bool { return h.Change != SameHook })
+
+	changed := func(h HookDifference) bool { return h.Change != SameHook }
+	return len(d.Values)+len(d.Objects) > 0 || slices.ContainsFunc(d.Hooks, changed)
 }
 
 // SameHook is the Change of a hook that does not differ.
@@ -98,27 +103,63 @@ func DriftDifferences(objects []drift.Object, namespace string) Differences {
 			continue
 		}
 
-		d := ObjectDifference{
-			Kind: o.Kind, Group: o.Group, Namespace: o.Namespace, Name: o.Name, Change: diff.Changed, Note: o.Note,
-		}
-		if d.Namespace == namespace {
-			d.Namespace = ""
-		}
-		if o.Missing {
-			d.Change = v1beta1.DriftMissing
-		}
-
+		d := driftedObject(o, diff.Changed, namespace)
 		for _, f := range o.Fields {
-			field := FieldDifference{Path: f.Path, Change: f.Change, From: f.Was, To: f.Wants, Manager: f.Manager}
-			if !f.Since.IsZero() {
-				since := metav1.NewTime(f.Since)
-				field.Since = &since
-			}
+			d.Fields = append(d.Fields, driftedField(f))
+		}
 
+		out.Objects = append(out.Objects, d)
+	}
+
+	return out
+}
+
+// driftedObject is an object of a release in the namespace, without its fields.
+func driftedObject(o drift.Object, change, namespace string) ObjectDifference {
+	d := ObjectDifference{
+		Kind: o.Kind, Group: o.Group, Namespace: o.Namespace, Name: o.Name, Change: change, Note: o.Note,
+	}
+	if d.Namespace == namespace {
+		d.Namespace = ""
+	}
+	if o.Missing {
+		d.Change = v1beta1.DriftMissing
+	}
+
+	return d
+}
+
+// driftedField is a field on the way from the cluster to the manifest.
+func driftedField(f drift.Field) FieldDifference {
+	field := FieldDifference{Path: f.Path, Change: f.Change, From: f.Was, To: f.Wants, Manager: f.Manager}
+	if !f.Since.IsZero() {
+		since := metav1.NewTime(f.Since)
+		field.Since = &since
+	}
+	return field
+}
+
+// LiveDifferences are the differences between a revision in storage and the cluster. Objects that the revision does
+// not have are created, those that are gone from the cluster are missing.
+func LiveDifferences(found *engine.RevisionDrift, namespace string) Differences {
+	out := Differences{To: "the cluster", Objects: []ObjectDifference{}, Hooks: []HookDifference{}}
+	for _, o := range found.Objects {
+		if !o.Drifted() {
+			continue
+		}
+
+		d := driftedObject(o, diff.Changed, namespace)
+		for _, f := range o.Fields {
+			field := driftedField(f)
+			field.From, field.To = field.To, field.From
 			d.Fields = append(d.Fields, field)
 		}
 
 		out.Objects = append(out.Objects, d)
+	}
+
+	for _, o := range found.Added {
+		out.Objects = append(out.Objects, driftedObject(o, diff.Created, namespace))
 	}
 
 	return out
@@ -135,6 +176,25 @@ func ContentDifferences(from, to *engine.Content, namespace string, mask func(st
 	out.Objects = differencesOf(changes)
 	out.Hooks = hookDifferences(from.Hooks, to.Hooks)
 	return out, nil
+}
+
+// SecretsMask hides the content of the Secrets in contents wherever it occurs, besides what mask hides. What cannot be
+// read hides nothing: ContentDifferences says what is wrong with it.
+func SecretsMask(mask redact.Mask, contents ...*engine.Content) redact.Mask {
+	for _, content := range contents {
+		manifests := make([]string, 0, 1+len(content.Hooks))
+		manifests = append(manifests, content.Manifest)
+		for _, hook := range content.Hooks {
+			manifests = append(manifests, hook.Manifest)
+		}
+
+		for _, manifest := range manifests {
+			if secrets, err := diff.Secrets(manifest); err == nil {
+				mask = mask.Join(redact.NewMask(secrets...))
+			}
+		}
+	}
+	return mask
 }
 
 func differencesOf(changes []diff.Change) []ObjectDifference {
