@@ -51,6 +51,9 @@ func documented(command string) world {
 	w := reconcileWorld(works, becomesReady)
 	w.live, w.looks = crashedShop(), fakeInspector{drifted: driftOfShop(), stored: contents()}
 	switch command {
+	case "diff":
+		w.looks.since = sinceShop()
+		w.looks.records = recordsOfShop()
 	case "logs":
 		return world{controllerLogs: loggedByTwo()}
 	case "events":

@@ -23,16 +23,22 @@ import (
 type fakeInspector struct {
 	drifted  []drift.Object
 	driftErr error
-	stored   map[int]*engine.Content
-	records  []plan.Record
-	renders  *engine.Content
-	keeps    []v1beta1.KeptObject
+	// since is what DriftFrom finds.
+	since   *engine.RevisionDrift
+	stored  map[int]*engine.Content
+	records []plan.Record
+	renders *engine.Content
+	keeps   []v1beta1.KeptObject
 }
 
 func (w world) engine(context.Context) (inspector, error) { return w.looks, nil }
 
 func (f fakeInspector) Drift(context.Context, cluster.Access, plan.Target, *drift.Rules, bool) ([]drift.Object, error) {
 	return f.drifted, f.driftErr
+}
+
+func (f fakeInspector) DriftFrom(context.Context, engine.Action, int) (*engine.RevisionDrift, error) {
+	return f.since, f.driftErr
 }
 
 func (f fakeInspector) Stored(_ context.Context, _ cluster.Access, _ plan.Target, version int) (*engine.Content, error) {

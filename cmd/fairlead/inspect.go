@@ -23,6 +23,7 @@ const maxInspected = 1
 // inspector looks at Helm releases with the rights of the caller, and changes nothing.
 type inspector interface {
 	Drift(ctx context.Context, access cluster.Access, target plan.Target, rules *drift.Rules, audit bool) ([]drift.Object, error)
+	DriftFrom(ctx context.Context, action engine.Action, revision int) (*engine.RevisionDrift, error)
 	Stored(ctx context.Context, access cluster.Access, target plan.Target, version int) (*engine.Content, error)
 	History(ctx context.Context, access cluster.Access, target plan.Target) ([]plan.Record, error)
 	Render(ctx context.Context, action engine.Action) (*engine.Content, error)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -13,8 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	controllers "fairlead.dev/fairlead/controllers/release"
-	"fairlead.dev/fairlead/helmops/chart"
 	"fairlead.dev/fairlead/helmops/engine"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/plan"
@@ -27,47 +24,47 @@ type useWanted func(ctx context.Context, look inspector, in release.Inputs, acti
 
 // withWanted finds out what a release wants now, and uses it while the engine and the chart are there.
 func withWanted(ctx context.Context, c *connection, hr *v1beta1.HelmRelease, use useWanted) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	look, err := c.engine(ctx)
-	if err != nil {
-		return err
-	}
-
-	in, action, err := wanted(ctx, callerReader{c.client}, c.kubeVersion, hr)
-	if err != nil {
-		return fmt.Errorf("find out what release %s/%s wants: %w", hr.Namespace, hr.Name, err)
-	}
-
-	return use(ctx, look, in, action)
+	from := wantedSource{release: hr}
+	return withWantedRelease(ctx, c, from, func(ctx context.Context, look inspector, w *wantedRelease) error {
+		return use(ctx, look, w.in, w.action)
+	})
 }
 
 // diffPending compares what is deployed with what the release wants now.
 func (a *app) diffPending(ctx context.Context, c *connection, hr *v1beta1.HelmRelease, out *output) error {
-	return withWanted(ctx, c, hr, func(ctx context.Context, look inspector, in release.Inputs, action engine.Action) error {
-		return a.comparePending(ctx, look, hr, in, action, out)
+	from := wantedSource{release: hr}
+	return withWantedRelease(ctx, c, from, func(ctx context.Context, look inspector, w *wantedRelease) error {
+		return a.comparePending(ctx, look, w, out)
 	})
 }
 
 // comparePending compares what is deployed with what the inputs make.
-func (a *app) comparePending(
-	ctx context.Context, look inspector, hr *v1beta1.HelmRelease, in release.Inputs, action engine.Action, out *output,
-) error {
-	p, err := a.pendingContents(ctx, look, hr, in, action)
+func (a *app) comparePending(ctx context.Context, look inspector, w *wantedRelease, out *output) error {
+	hr := w.release
+	in := w.in
+	p, err := a.pendingContents(ctx, look, hr, in, w.action)
 	if err != nil {
 		return err
 	}
 
 	d := pendingOf(p.would, in)
-	if p.to == nil {
-		return a.printDifferences(d, out)
+	same := "nothing pending"
+	if w.label != "" {
+		d.To = w.label
+		same = "nothing would change"
 	}
 
-	compared, err := view.ContentDifferences(p.from, p.to, p.target.Namespace, p.mask)
+	d.Values = []view.ValueDifference{}
+	if p.to == nil {
+		return a.printDifferencesOr(same, d, out)
+	}
+
+	compared, err := view.ContentDifferences(p.from, p.to, p.target.Namespace, w.maskOf(p.from.Values).Apply)
 	if err != nil {
 		return fmt.Errorf("compare release %s/%s with %s: %w", hr.Namespace, hr.Name, in.Chart, err)
 	}
 
+	d.Values = w.valueDifferences(p.from, p.to)
 	d.Objects = compared.Objects
 	d.Hooks = hooksOfNext(compared.Hooks, p.first, p.rendering.Options.DisableHooks)
 	kept, err := p.kept(ctx, look)
@@ -79,9 +76,10 @@ func (a *app) comparePending(
 	if p.would.Change.Step == plan.Need && len(d.Objects)+len(changedHooks(d.Hooks)) == 0 {
 		d.Pending.Change = ""
 		d.Hooks = []view.HookDifference{} // another Helm client made just what is wanted
+		d.Values = []view.ValueDifference{}
 	}
 
-	return a.printDifferences(d, out)
+	return a.printDifferencesOr(same, d, out)
 }
 
 // pendingContents are what runs and what the wanted chart and values make.
@@ -157,32 +155,6 @@ func content(ctx context.Context, look inspector, would release.Preview, renderi
 	return look.Render(ctx, rendering)
 }
 
-// wanted resolves the chart and the values of a release.
-func wanted(ctx context.Context, reader client.Reader, kubeVersion func(context.Context) (string, error), hr *v1beta1.HelmRelease) (in release.Inputs, action engine.Action, err error) {
-	composed, err := controllers.Values(ctx, reader, hr)
-	if err != nil {
-		return in, action, err
-	}
-
-	in.Values = composed.Merged
-	in.Mask = composed.Mask
-	dir, err := os.MkdirTemp("", "fairlead-")
-	if err != nil {
-		return in, action, err
-	}
-
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	revision, archive, err := resolveChart(ctx, reader, dir, kubeVersion, hr)
-	if err != nil {
-		return in, action, err
-	}
-
-	defer func() { err = errors.Join(err, archive.Close()) }()
-	in.Chart, in.Note = revision, heldNote(hr, revision)
-	action.Chart, err = chart.Load(archive, revision)
-	return in, action, err
-}
-
 // pendingOf says what is compared, without the objects.
 func pendingOf(would release.Preview, in release.Inputs) view.Differences {
 	out := view.Differences{From: "nothing", To: "the wanted chart and values", Objects: []view.ObjectDifference{}, Hooks: []view.HookDifference{},
@@ -223,10 +195,6 @@ func hooksOfNext(hooks []view.HookDifference, first, disabled bool) []view.HookD
 	}
 
 	return out
-}
-
-func changedHooks(hooks []view.HookDifference) []view.HookDifference {
-	return slices.DeleteFunc(slices.Clone(hooks), func(h view.HookDifference) bool { return h.Change == view.SameHook })
 }
 
 // pendingLines prints why something is pending, and what keeps it from happening.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -113,7 +114,7 @@ func TestDiffPendingDuringAnUpgrade(t *testing.T) {
 	}}
 	var stdout, stderr bytes.Buffer
 	a := &app{environment: environment{out: &stdout, err: &stderr, now: func() time.Time { return now }}}
-	err := a.comparePending(t.Context(), look, hr, in, engine.Action{}, &output{})
+	err := a.comparePending(t.Context(), look, &wantedRelease{release: hr, in: in}, &output{})
 	want := `from revision 42 (shop 1.9.1) to the wanted chart and values
 chart: shop 1.9.1 9f2c1a2b3c4d → shop 1.9.2 7c1e09a25b3c
 why: version 1.9.1 → 1.9.2
@@ -123,5 +124,136 @@ Deployment shop: changed
 `
 	if got := stderr.String() + stdout.String(); !errors.Is(err, errNotReady) || got != want {
 		t.Errorf("error %v, it prints\n%swant\n%s", err, got, want)
+	}
+}
+
+// valuedRelease is the release shop with a Secret in spec.valuesFrom: revision 42 runs, the image and the password are
+// others now.
+func valuedRelease() (*wantedRelease, fakeInspector) {
+	hr := shop()
+	hr.Status.StorageNamespace = "web"
+	layers := []values.Layer{
+		{Origin: "Secret web/shop-secrets, key prod.yaml,", Secret: true, Data: []byte("password: hunter3")},
+		{Origin: "spec.values", Data: []byte(`image: {tag: 1.19.0}`)},
+	}
+	chart := v1beta1.ChartRevision{Name: "shop", Version: "1.9.1", Digest: digestA}
+	wanted := map[string]any{"image": map[string]any{"tag": "1.19.0"}, "password": "hunter3"}
+	former := map[string]any{"image": map[string]any{"tag": "1.18.4"}, "password": "hunter2"}
+	manifest := func(tag, password string) string {
+		return "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shop}\n" +
+			"data: {tag: " + tag + ", url: \"https://" + password + "@host\"}\n"
+	}
+	look := fakeInspector{
+		records: []plan.Record{{
+			Version: 42, Status: plan.StatusDeployed, Chart: chart, ConfigDigest: values.Digest(former), Ours: true,
+			Digest: "sha256:42",
+		}},
+		stored: map[int]*engine.Content{
+			41: {
+				Revision: 41, ChartName: "shop", ChartVersion: "1.9.0",
+				Values: map[string]any{"password": "hunter1"}, Manifest: manifest("old", "hunter1"),
+			},
+			42: {
+				Revision: 42, ChartName: "shop", ChartVersion: "1.9.1",
+				Values: former, Manifest: manifest("1.18.4", "hunter2"),
+			},
+		},
+		renders: &engine.Content{Values: wanted, Manifest: manifest("1.19.0", "hunter3")},
+	}
+	return &wantedRelease{
+		release: hr, layers: layers, takesSecrets: true,
+		in: release.Inputs{Chart: chart, Values: wanted, Mask: redact.NewMask("hunter3")},
+	}, look
+}
+
+// The values are listed before the objects. What came from a Secret, now or formerly, is in none of them.
+func TestDiffPendingShowsValues(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name    string
+		compare func(*app, *wantedRelease, fakeInspector) error
+		want    string
+	}{
+		{
+			name: "with what is deployed",
+			compare: func(a *app, w *wantedRelease, look fakeInspector) error {
+				return a.comparePending(t.Context(), look, w, &output{})
+			},
+			want: `from revision 42 (shop 1.9.1) to the wanted chart and values
+chart: shop 1.9.1 9f2c1a2b3c4d → shop 1.9.1 9f2c1a2b3c4d
+why: values
+value image.tag: *** → 1.19.0
+value password: *** → ***
+ConfigMap shop: changed
+  .data.tag: *** → 1.19.0
+  .data.url: https://***@host → https://***@host
+`,
+		},
+		{
+			name: "with another version",
+			compare: func(a *app, w *wantedRelease, look fakeInspector) error {
+				w.label = "shop 1.9.1 and the wanted values"
+				w.in.Values = look.stored[42].Values
+				w.layers = []values.Layer{{Origin: "spec.values", Data: []byte("password: hunter2")}}
+				return a.comparePending(t.Context(), look, w, &output{})
+			},
+			want: `from revision 42 (shop 1.9.1) to shop 1.9.1 and the wanted values
+nothing would change
+`,
+		},
+		{
+			name: "with a revision in storage",
+			compare: func(a *app, w *wantedRelease, look fakeInspector) error {
+				return a.compareWithPending(t.Context(), look, w, "41", &output{})
+			},
+			want: `from revision 41 (shop 1.9.0) to the wanted chart (shop 1.9.1) and values
+value image.tag: - → 1.19.0
+value password: *** → ***
+ConfigMap shop: changed
+  .data.tag: old → 1.19.0
+  .data.url: https://***@host → https://***@host
+`,
+		},
+		{
+			name: "with a revision in storage, when what is wanted is deployed",
+			compare: func(a *app, w *wantedRelease, look fakeInspector) error {
+				w.in.Values = look.stored[42].Values
+				w.in.Mask = redact.NewMask("hunter2")
+				w.layers = []values.Layer{
+					{Secret: true, Data: []byte("password: hunter2")}, {Data: []byte("image: {tag: 1.18.4}")},
+				}
+				return a.compareWithPending(t.Context(), look, w, "41", &output{})
+			},
+			want: `from revision 41 (shop 1.9.0) to the wanted chart (shop 1.9.1) and values
+value image.tag: - → 1.18.4
+value password: *** → ***
+ConfigMap shop: changed
+  .data.tag: old → 1.18.4
+  .data.url: https://***@host → https://***@host
+`,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w, look := valuedRelease()
+			var stdout, stderr bytes.Buffer
+			a := &app{environment: environment{out: &stdout, err: &stderr, now: func() time.Time { return now }}}
+			err := tt.compare(a, w, look)
+			wantErr := errNotReady
+			if strings.Contains(tt.want, "nothing would change") {
+				wantErr = nil
+			}
+			if !errors.Is(err, wantErr) {
+				t.Errorf("error %v, want %v", err, wantErr)
+			}
+			got := stderr.String() + stdout.String()
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+			if strings.Contains(got, "hunter") {
+				t.Errorf("it shows a secret:\n%s", got)
+			}
+		})
 	}
 }

@@ -29,7 +29,15 @@ func resolveChart(
 		}
 	}
 
-	return catalog.Resolve(ctx, reader, filepath.Join(dir, "newest"), kubeVersion, choice)
+	return resolveNewest(ctx, reader, dir, kubeVersion, hr)
+}
+
+// resolveNewest is resolveChart for a version that was asked for: the release does not skip it.
+func resolveNewest(
+	ctx context.Context, reader client.Reader, dir string, kubeVersion func(context.Context) (string, error),
+	hr *v1beta1.HelmRelease,
+) (v1beta1.ChartRevision, io.ReadCloser, error) {
+	return catalog.Resolve(ctx, reader, filepath.Join(dir, "newest"), kubeVersion, catalog.ChoiceOfRelease(hr))
 }
 
 // heldNote says why a release does not take a chart for now; empty when it does.
