@@ -1,6 +1,7 @@
 package values
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -81,4 +82,33 @@ func sets(value any, path []string, single bool) bool {
 		}
 	}
 	return true
+}
+
+// Peel returns the layers, then the same without the strongest one, and so on; the last ones are none. The order of
+// the layers that remain is theirs.
+func Peel(layers []Layer) [][]Layer {
+	out := [][]Layer{layers}
+	for _, single := range []bool{true, false} { // what has a TargetPath wins over every document
+		for {
+			rest := out[len(out)-1]
+			i := strongest(rest, single)
+			if i < 0 {
+				break
+			}
+
+			out = append(out, slices.Delete(slices.Clone(rest), i, i+1))
+		}
+	}
+
+	return out
+}
+
+// strongest is the index of the last layer with a TargetPath, or without one; -1 for none.
+func strongest(layers []Layer, single bool) int {
+	for i := len(layers) - 1; i >= 0; i-- {
+		if (layers[i].TargetPath != "") == single {
+			return i
+		}
+	}
+	return -1
 }

@@ -51,3 +51,19 @@ func TestOriginsKnowWhatIsSecret(t *testing.T) {
 		t.Errorf("absent is from %q", layer.Origin)
 	}
 }
+
+func TestPeelTakesTheStrongestFirst(t *testing.T) {
+	t.Parallel()
+	layers := []Layer{{Origin: "a", TargetPath: "x"}, {Origin: "b"}, {Origin: "c", TargetPath: "y"}, {Origin: "d"}}
+	var got []string
+	for _, left := range Peel(layers) {
+		names := ""
+		for _, layer := range left {
+			names += layer.Origin
+		}
+		got = append(got, names)
+	}
+	if text := strings.Join(got, ","); text != "abcd,abd,bd,b," {
+		t.Errorf("peeled %s", text)
+	}
+}
