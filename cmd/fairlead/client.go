@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	standardlog "log"
 	"maps"
 	"os"
 	"path/filepath"
@@ -53,6 +54,8 @@ type connection struct {
 	watcher client.WithWatch
 	// objects reads objects of every kind that the cluster serves. It asks which these are when it is first used.
 	objects client.Reader
+	// chart fetches the chart that a release wants, and names what its own values come from.
+	chart chartFetcher
 	// logs reads the end of the output of a container.
 	logs logReader
 	// engine looks at Helm releases; its life is that of the context.
@@ -223,7 +226,7 @@ func connect(f clusterFlags, warnings io.Writer) (*connection, error) {
 		client: requests, watcher: watcher, objects: objects, logs: logsOf(config), engine: engineOf(config),
 		controllerLogs: controllerLogsOf(config), resolve: resolverOf(config), kubeVersion: kubeVersionFrom(config),
 		user: userOf(config), groups: groupsOf(config), preview: previewOf(config, requests),
-		site: siteOf(config), namespace: namespace, context: f.context, server: config.Host,
+		chart: chartFetcherOf(requests, kubeVersionFrom(config)), site: siteOf(config), namespace: namespace, context: f.context, server: config.Host,
 	}
 	if raw, err := source.RawConfig(); err == nil {
 		out.context = cmp.Or(f.context, raw.CurrentContext)
@@ -233,10 +236,11 @@ func connect(f clusterFlags, warnings io.Writer) (*connection, error) {
 }
 
 // silenceLibraries keeps libraries from logging on standard error. One complains when it has no logger; others log
-// the errors that they also return.
+// the errors that they also return. Helm logs values that do not fit those of the chart, which may be secret.
 var silenceLibraries = sync.OnceFunc(func() {
 	log.SetLogger(logr.New(log.NullLogSink{}))
 	klog.SetLogger(logr.Discard())
+	standardlog.SetOutput(io.Discard)
 })
 
 // allKinds returns a client of whatever the cluster serves.

@@ -61,7 +61,7 @@ func documented(command string) world {
 	case "trace":
 		return world{objects: tracedShop(), live: tracedObjects()}
 	case "values":
-		return world{objects: valued()}
+		return valuedWorld()
 	case "rollback":
 		return rollbackWorld(steered(), works, rollsBack)
 	case "explain":

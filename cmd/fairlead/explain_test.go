@@ -27,8 +27,10 @@ type fakeInspector struct {
 	since   *engine.RevisionDrift
 	stored  map[int]*engine.Content
 	records []plan.Record
-	renders *engine.Content
-	keeps   []v1beta1.KeptObject
+	// recordsErr is why no records can be listed.
+	recordsErr error
+	renders    *engine.Content
+	keeps      []v1beta1.KeptObject
 }
 
 func (w world) engine(context.Context) (inspector, error) { return w.looks, nil }
@@ -49,7 +51,7 @@ func (f fakeInspector) Stored(_ context.Context, _ cluster.Access, _ plan.Target
 }
 
 func (f fakeInspector) History(context.Context, cluster.Access, plan.Target) ([]plan.Record, error) {
-	return f.records, nil
+	return f.records, f.recordsErr
 }
 
 func (f fakeInspector) PreviewKept(

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	helmchart "helm.sh/helm/v3/pkg/chart"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -44,6 +45,8 @@ type world struct {
 	reads interceptor.Funcs
 	// looks answers what the engine is asked; without it, it is an error.
 	looks fakeInspector
+	// chart is what a release wants; without it, its source does not exist.
+	chart *helmchart.Chart
 	// previews answers what applying objects would do; without it, all of them would be created.
 	previews func(apply.Set) ([]apply.Previewed, error)
 	// logs of containers, by name; none can be read when it is nil.
@@ -96,6 +99,13 @@ func (w world) client(t *testing.T) client.WithWatch {
 // liveClient reads the objects of releases.
 func (w world) liveClient() client.Client {
 	return fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithObjects(w.live...).WithInterceptorFuncs(w.reads).Build()
+}
+
+func (w world) fetch(context.Context, *v1beta1.HelmRelease) (fetchedChart, error) {
+	if w.chart == nil {
+		return fetchedChart{}, errors.New("HelmRepository web/charts does not exist")
+	}
+	return fetchedChart{Chart: w.chart}, nil
 }
 
 func (w world) readLogs(_ context.Context, crash view.Crash) ([]string, error) {
@@ -151,7 +161,7 @@ func (w world) runTo(ctx context.Context, c client.WithWatch, stdout, stderr io.
 		colour: w.colour, now: clock,
 		connect: func(f clusterFlags, _ io.Writer) (*connection, error) {
 			out := &connection{
-				client: c, watcher: c, objects: w.liveClient(), logs: w.readLogs, engine: w.engine, preview: w.preview,
+				client: c, watcher: c, objects: w.liveClient(), logs: w.readLogs, engine: w.engine, preview: w.preview, chart: w.fetch,
 				resolve: resolveServed, controllerLogs: w.readControllerLogs,
 				user:      func(context.Context) (string, error) { return "alice", nil },
 				groups:    func(context.Context) ([]string, error) { return []string{"devs", "owners"}, nil },

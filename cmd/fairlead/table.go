@@ -22,7 +22,7 @@ var messageColumns = []string{"MESSAGE", "REASON"}
 var optionalColumns = []string{"TYPE", "AGE", "CAUSE", "OBJECTS", "REVISION", "CHART"}
 
 // fixedColumns are columns that are shortened last, because what they hold is copied into the next command or is short anyway.
-var fixedColumns = []string{"NAMESPACE", "KIND", "NAME", "PHASE", "CHART", "AGE", "OBJECT", "HEALTH", "TIME"}
+var fixedColumns = []string{"NAMESPACE", "KIND", "NAME", "PATH", "PHASE", "CHART", "AGE", "OBJECT", "HEALTH", "TIME"}
 
 // table is a table whose columns may be for -o wide, or for -A, only.
 type table struct {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
+	helmchart "helm.sh/helm/v3/pkg/chart"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
@@ -70,7 +72,7 @@ func withWantedRelease(ctx context.Context, c *connection, from wantedSource, us
 // resolve resolves the chart and the values.
 func (from wantedSource) resolve(
 	ctx context.Context, kubeVersion func(context.Context) (string, error),
-) (_ *wantedRelease, err error) {
+) (*wantedRelease, error) {
 	hr := from.release
 	composed, err := controllers.Values(ctx, from.reader, hr)
 	if err != nil {
@@ -82,27 +84,41 @@ func (from wantedSource) resolve(
 	}
 	w.in.Values = composed.Merged
 	w.in.Mask = composed.Mask.Join(from.mask)
-	dir, err := os.MkdirTemp("", "fairlead-")
-	if err != nil {
-		return nil, err
-	}
-
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	find := resolveChart
 	if from.versionGiven {
 		find = resolveNewest
 	}
 
-	revision, archive, err := find(ctx, from.reader, dir, kubeVersion, hr)
+	w.in.Chart, w.action.Chart, err = loadChart(ctx, find, from.reader, kubeVersion, hr)
+	w.in.Note = heldNote(hr, w.in.Chart)
+	return w, err
+}
+
+// findChart resolves the chart of a release and opens its archive; resolveChart and resolveNewest do.
+type findChart func(
+	ctx context.Context, reader client.Reader, dir string, kubeVersion func(context.Context) (string, error),
+	hr *v1beta1.HelmRelease,
+) (v1beta1.ChartRevision, io.ReadCloser, error)
+
+// loadChart resolves the chart of a release, and loads it.
+func loadChart(
+	ctx context.Context, find findChart, reader client.Reader, kubeVersion func(context.Context) (string, error),
+	hr *v1beta1.HelmRelease,
+) (revision v1beta1.ChartRevision, loaded *helmchart.Chart, err error) {
+	dir, err := os.MkdirTemp("", "fairlead-")
 	if err != nil {
-		return nil, err
+		return revision, nil, err
+	}
+
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	revision, archive, err := find(ctx, reader, dir, kubeVersion, hr)
+	if err != nil {
+		return revision, nil, err
 	}
 
 	defer func() { err = errors.Join(err, archive.Close()) }()
-	w.in.Chart = revision
-	w.in.Note = heldNote(hr, revision)
-	w.action.Chart, err = chart.Load(archive, revision)
-	return w, err
+	loaded, err = chart.Load(archive, revision)
+	return revision, loaded, err
 }
 
 // maskOf hides the secrets of what is wanted, and of a former revision with these values: what came from Secrets then

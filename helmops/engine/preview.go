@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 
+	"helm.sh/helm/v3/pkg/chart"
+	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/release"
 
 	"fairlead.dev/fairlead/helmops/kube/cluster"
@@ -18,10 +20,18 @@ type Content struct {
 	ChartVersion string
 	// Values that were given to the chart, without its own. They may hold secrets.
 	Values map[string]any
+	// Defaults are the chart's own values, those of its subcharts among them. They are for reading.
+	Defaults map[string]any
 	// Manifest is all objects but the hooks, as YAML documents. It may hold secrets.
 	Manifest string
 	// Hooks in Helm's order.
 	Hooks []ContentHook
+}
+
+// AllValues are the values that the chart got: those that were given to it over its own.
+func (c *Content) AllValues() (map[string]any, error) {
+	own := &chart.Chart{Metadata: &chart.Metadata{Name: c.ChartName}, Values: c.Defaults}
+	return chartutil.CoalesceValues(own, c.Values)
 }
 
 // ContentHook is one hook of a revision.
@@ -76,6 +86,9 @@ func (e *Engine) Render(ctx context.Context, a Action) (*Content, error) {
 
 func contentOf(rel *release.Release) *Content {
 	out := &Content{Revision: rel.Version, Values: rel.Config, Manifest: rel.Manifest}
+	if rel.Chart != nil {
+		out.Defaults = rel.Chart.Values
+	}
 	if rel.Chart != nil && rel.Chart.Metadata != nil {
 		out.ChartName = rel.Chart.Metadata.Name
 		out.ChartVersion = rel.Chart.Metadata.Version

@@ -164,7 +164,7 @@ func (w *valuesDiffer) compareBelow(path []string, text string, from, to map[str
 	})
 
 	for _, key := range keys {
-		below := joined(text, key)
+		below := values.PathText(text, key)
 		if list {
 			below = fmt.Sprintf("%s[%s]", text, key)
 		}

@@ -40,8 +40,4 @@ func TestRenderIsWhatTheRevisionHas(t *testing.T) {
 	if got := mustRun(t, "fairlead", "values", "release", "web", "-n", ns); got != "message: rendered by the CLI\n" {
 		t.Errorf("the values are\n%s", got)
 	}
-	sources := mustRun(t, "fairlead", "values", "release", "web", "-n", ns, "--sources")
-	if !strings.Contains(sources, "spec.values") {
-		t.Errorf("the sources are\n%s", sources)
-	}
 }
