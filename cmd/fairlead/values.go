@@ -68,12 +68,12 @@ controller merges them. Values that upgrade.preserveValues keeps of the deployed
 --all adds the values that the chart and its subcharts have themselves, --changed leaves out what is as in the chart,
 and --key shows only one key and what is below it.
 
---origin lists the values one by one: which chart, ConfigMap, Secret or part of the spec each comes from, which values it
-overrides, and since which revision the chart gets it. SINCE is "next" for a value that is not deployed yet, and the
+--origin lists the values one by one: which chart, ConfigMap, Secret or part of the spec each comes from, which values
+it overrides, and since which revision the chart gets it. SINCE is "next" for a value that is not deployed yet, and the
 oldest revision that Helm still has for one that may be older.
 
-These flags, but for --key alone, fetch the chart that the release wants from upstream. A key that the chart has neither in
-its default values nor in its schema, and that no template reads, is then reported in a warning.
+These flags, but for --key alone, fetch the chart that the release wants from upstream. A key that the chart has neither
+in its default values nor in its schema, and that no template reads, is then reported in a warning.
 
 Values from Secrets are masked. ConfigMaps, Secrets, the source and, for SINCE, the Helm records are read with your own
 rights. Exits with 1 when there is nothing at --key.`,

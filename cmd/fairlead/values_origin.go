@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -114,7 +115,8 @@ func composeWithChart(
 // valuesRevisions reads what the chart got in the deployed revision and those before it, the newest first.
 func valuesRevisions(ctx context.Context, c *connection, hr *v1beta1.HelmRelease) ([]view.ValuesRevision, error) {
 	if hr.Spec.KubeConfig != nil {
-		return nil, fmt.Errorf("the Helm records are in another cluster (spec.kubeConfig), which your kubeconfig does not reach")
+		return nil, errors.New("the Helm records are in another cluster (spec.kubeConfig), which your kubeconfig " +
+			"does not reach")
 	}
 
 	ctx, cancel := context.WithCancel(ctx)

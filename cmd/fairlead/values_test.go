@@ -167,8 +167,14 @@ func TestValuesHideSecrets(t *testing.T) {
 	overridden.objects = append([]client.Object{hr}, valued()[1:]...)
 	broken := valuedWorld()
 	broken.objects[3].(*corev1.Secret).Data["prod.yaml"] = []byte("redis: hunter2\n")
-	for name, w := range map[string]world{"set": valuedWorld(), "overridden": overridden, "unknown": mistyped(), "broken": broken} {
-		for _, flags := range []string{"", "--origin", "--all", "--changed", "--all --origin", "--changed --origin", "--key auth"} {
+	worlds := map[string]world{
+		"set": valuedWorld(), "overridden": overridden, "unknown": mistyped(), "broken": broken,
+	}
+	queries := []string{
+		"", "--origin", "--all", "--changed", "--all --origin", "--changed --origin", "--key auth",
+	}
+	for name, w := range worlds {
+		for _, flags := range queries {
 			for _, format := range []string{"", "-o json", "-o yaml"} {
 				args := strings.Fields("values release shop " + flags + " " + format)
 				r := w.run(t, args...)
@@ -195,7 +201,8 @@ func TestUnknownKeysAreCounted(t *testing.T) {
 	w.objects = []client.Object{hr}
 	r := w.run(t, "values", "release", "shop", "--changed")
 	lines := strings.Split(strings.TrimSpace(r.stderr), "\n")
-	if len(lines) != maxUnknownLines+1 || lines[maxUnknownLines] != "warning: and 5 more keys that the chart does not know" {
+	last := lines[len(lines)-1]
+	if len(lines) != maxUnknownLines+1 || last != "warning: and 5 more keys that the chart does not know" {
 		t.Errorf("%d lines:\n%s", len(lines), r.stderr)
 	}
 }

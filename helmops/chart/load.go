@@ -1,5 +1,6 @@
 // Package chart turns the bytes of a chart archive into a chart, within bounds, and keeps the parsed charts that are in
-// use.
+// use. It says what a chart gets of the values of a release, where each value comes from, and which ones it does not
+// know.
 package chart
 
 import (

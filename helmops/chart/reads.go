@@ -1,6 +1,7 @@
 package chart
 
 import (
+	"maps"
 	"slices"
 	"text/template/parse"
 )
@@ -15,20 +16,33 @@ const (
 	maxNesting = 200
 )
 
-// reads are the values that templates read. The zero value reads nothing.
+// reads are the values that templates read, as a tree of keys. The zero value reads nothing.
 type reads struct {
-	// all is set when it is not known that some value is not read.
-	all bool
-	// paths are what is read with all that is below.
-	paths [][]string
+	// all is set when what is here is read with all that is below, or when it is not known that some of it is not.
+	all   bool
+	below map[string]*reads
 }
 
+// add notes that a path is read with all that is below.
 func (r *reads) add(path []string) {
 	if len(path) == 0 || slices.Contains(valuesMethods, path[0]) {
 		r.all = true
 		return
 	}
-	r.paths = append(r.paths, path)
+
+	at := r
+	for _, key := range path {
+		if at.below == nil {
+			at.below = map[string]*reads{}
+		}
+		if at.below[key] == nil {
+			at.below[key] = &reads{}
+		}
+
+		at = at.below[key]
+	}
+
+	at.all = true
 }
 
 // valuesMethods are methods of .Values in a template, which read whatever they are asked for.
@@ -36,20 +50,27 @@ var valuesMethods = []string{"AsMap", "Encode", "PathValue", "Table", "YAML"}
 
 // knows reports whether a path is read: something above or below it is, or it is itself.
 func (r *reads) knows(path []string) bool {
-	return r.all || slices.ContainsFunc(r.paths, func(read []string) bool {
-		shared := min(len(read), len(path))
-		return slices.Equal(read[:shared], path[:shared])
-	})
+	at := r
+	for _, key := range path {
+		if at.all {
+			return true
+		}
+		if at = at.below[key]; at == nil {
+			return false
+		}
+	}
+	return true
 }
 
 // next are the keys below a path that are read.
-func (r *reads) next(path []string) (keys []string) {
-	for _, read := range r.paths {
-		if len(read) > len(path) && slices.Equal(read[:len(path)], path) {
-			keys = append(keys, read[len(path)])
+func (r *reads) next(path []string) []string {
+	at := r
+	for _, key := range path {
+		if at = at.below[key]; at == nil {
+			return nil
 		}
 	}
-	return keys
+	return slices.Collect(maps.Keys(at.below))
 }
 
 // reader finds out what the templates of one chart read.
@@ -169,6 +190,10 @@ func (w *walk) node(node parse.Node) {
 
 // branch reads a block, in which the dot is the one before when same is set.
 func (w *walk) branch(b *parse.BranchNode, same bool) {
+	if w.isRoot(b.Pipe) {
+		w.keep(b.Pipe.Decl)
+	}
+
 	w.pipe(b.Pipe)
 	inner := *w
 	inner.top = same
@@ -198,7 +223,13 @@ func (w *walk) whole(pipe *parse.PipeNode) {
 	if len(pipe.Decl) == 0 {
 		w.dump()
 	}
-	for _, variable := range pipe.Decl {
+
+	w.keep(pipe.Decl)
+}
+
+// keep notes that variables are what the template was given.
+func (w *walk) keep(variables []*parse.VariableNode) {
+	for _, variable := range variables {
 		w.roots[variable.Ident[0]] = true
 	}
 }

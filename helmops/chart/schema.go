@@ -6,28 +6,51 @@ import (
 	"strings"
 )
 
-// maxSchemaSteps bounds the steps of one look into a schema, whose parts may refer to each other in circles.
-const maxSchemaSteps = 10_000
+const (
+	// maxSchemaSteps bounds the steps of one look into a schema, whose parts may refer to each other in circles.
+	maxSchemaSteps = 10_000
+	// maxSchemaLooks bounds the steps of all looks into the schema of one chart.
+	maxSchemaLooks = 2_000_000
+)
 
 // schema is a JSON schema of values; the zero value knows nothing.
-type schema struct{ document any }
+type schema struct {
+	document any
+	// left are the steps that remain; without any, the schema counts as knowing everything.
+	left int
+}
 
 // newSchema reads values.schema.json. One that is broken knows nothing: Helm refuses the chart.
 func newSchema(data []byte) schema {
-	var s schema
+	s := schema{left: maxSchemaLooks}
 	_ = json.Unmarshal(data, &s.document) // an error leaves no document
 	return s
 }
 
 // knows reports whether the schema has a property at a path. What it allows without naming it counts as nothing.
-func (s schema) knows(path []string) bool {
-	look := schemaLook{document: s.document, steps: maxSchemaSteps}
-	return s.document != nil && look.knows(s.document, path)
+func (s *schema) knows(path []string) bool {
+	if s.document == nil {
+		return false
+	}
+
+	look := s.look()
+	defer s.looked(look)
+	return look.knows(s.document, path)
+}
+
+func (s *schema) look() *schemaLook {
+	return &schemaLook{document: s.document, steps: min(maxSchemaSteps, s.left)}
+}
+
+// looked takes the steps of a look from those that remain.
+func (s *schema) looked(look *schemaLook) {
+	s.left -= min(maxSchemaSteps, s.left) - max(0, look.steps)
 }
 
 // next are the properties at a path.
-func (s schema) next(path []string) (keys []string) {
-	look := schemaLook{document: s.document, steps: maxSchemaSteps}
+func (s *schema) next(path []string) (keys []string) {
+	look := s.look()
+	defer s.looked(look)
 	look.each(s.document, path, func(at map[string]any) {
 		properties, _ := at["properties"].(map[string]any)
 		for key := range properties {

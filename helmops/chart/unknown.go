@@ -66,7 +66,9 @@ func newKnowledge(c *chart.Chart, set map[string]any) *knowledge {
 			left -= len(file.Data)
 			if left < 0 {
 				k.shared.all = true
-				return k
+			}
+			if k.shared.all {
+				return k // nothing is unknown for certain
 			}
 
 			r.template(file.Name, string(file.Data))

@@ -56,34 +56,67 @@ func TestUnknown(t *testing.T) {
 			set:       "a: {c: 1}\n",
 		},
 		"if, else and a variable": {
-			templates: []string{"{{ if .Values.a.x }}{{ else if .Values.b.x }}{{ else }}{{ $z := .Values.c }}{{ $z.x }}{{ end }}"},
-			set:       "a: {x: 1}\nb: {x: 1}\nc: {k: 1}\nd: 1\n",
-			want:      "d (a, b, c, redis)",
+			templates: []string{
+				"{{ if .Values.a.x }}{{ else if .Values.b.x }}{{ else }}{{ $z := .Values.c }}{{ $z.x }}{{ end }}",
+			},
+			set:  "a: {x: 1}\nb: {x: 1}\nc: {k: 1}\nd: 1\n",
+			want: "d (a, b, c, redis)",
 		},
 		"index with keys": {
 			templates: []string{`{{ index .Values "a" "b" }}{{ (index .Values.c "d").e }}`},
 			set:       "a: {b: {x: 1}, c: 1}\nc: {z: 1}\n",
 			want:      "a.c (b), c.z (d)",
 		},
-		"get and hasKey":               {templates: []string{`{{ if hasKey .Values "a" }}{{ get .Values "b" }}{{ end }}`}, set: "a: 1\nb: 1\nc: 1\n", want: "c (a, b, redis)"},
-		"index with a variable":        {templates: []string{`{{ range list "a" }}{{ index $.Values . }}{{ end }}`}, set: "b: 1\n"},
-		"all values as YAML":           {templates: []string{"{{ toYaml .Values | sha256sum }}"}, set: "b: 1\n"},
-		"all values in a variable":     {templates: []string{"{{ $v := .Values }}{{ $v.a }}"}, set: "b: 1\n"},
-		"with all values":              {templates: []string{"{{ with .Values }}{{ .a }}{{ end }}"}, set: "b: 1\n"},
-		"a method of the values":       {templates: []string{`{{ .Values.AsMap }}`}, set: "b: 1\n"},
-		"the root to a named template": {templates: []string{`{{ include "x" . }}{{ template "x" $ }}`, `{{ define "x" }}{{ .Values.a }}{{ end }}`}, set: "a: 1\nb: 1\n", want: "b (a, redis)"},
-		"the root in a map": {
-			templates: []string{`{{ include "x" (dict "root" $) }}`, `{{ define "x" }}{{ .root.Values.a.b }}{{ end }}`},
-			set:       "a: {b: 1, c: 1}\n",
-			want:      "a.c (b)",
+		"get and hasKey": {
+			templates: []string{`{{ if hasKey .Values "a" }}{{ get .Values "b" }}{{ end }}`},
+			set:       "a: 1\nb: 1\nc: 1\n",
+			want:      "c (a, b, redis)",
 		},
-		"the root in a variable":              {templates: []string{"{{ $root := . }}{{ range .Values.a }}{{ $root.Values.b }}{{ end }}"}, set: "a: [1]\nb: 1\nc: 1\n", want: "c (a, b, redis)"},
-		"the root as JSON":                    {templates: []string{"{{ toJson . }}"}, set: "b: 1\n"},
-		"the root through a pipe":             {templates: []string{"{{ . | toYaml }}"}, set: "b: 1\n"},
-		"the root printed":                    {templates: []string{"{{ . }}"}, set: "b: 1\n"},
-		"the root in a variable, as YAML":     {templates: []string{"{{ $root := $ }}{{ toYaml $root }}"}, set: "b: 1\n"},
-		"a dot that is not the root":          {templates: []string{"{{ with .Values.a }}{{ toYaml . }}{{ end }}"}, set: "b: 1\n", want: "b (a, redis)"},
-		"the root dumped by a named template": {templates: []string{`{{ include "x" . }}`, `{{ define "x" }}{{ toYaml . }}{{ end }}`}, set: "b: 1\n"},
+		"index with a variable": {
+			templates: []string{`{{ range list "a" }}{{ index $.Values . }}{{ end }}`},
+			set:       "b: 1\n",
+		},
+		"all values as YAML":       {templates: []string{"{{ toYaml .Values | sha256sum }}"}, set: "b: 1\n"},
+		"all values in a variable": {templates: []string{"{{ $v := .Values }}{{ $v.a }}"}, set: "b: 1\n"},
+		"with all values":          {templates: []string{"{{ with .Values }}{{ .a }}{{ end }}"}, set: "b: 1\n"},
+		"a method of the values":   {templates: []string{`{{ .Values.AsMap }}`}, set: "b: 1\n"},
+		"the root to a named template": {
+			templates: []string{`{{ include "x" . }}{{ template "x" $ }}`, `{{ define "x" }}{{ .Values.a }}{{ end }}`},
+			set:       "a: 1\nb: 1\n",
+			want:      "b (a, redis)",
+		},
+		"the root in a map": {
+			templates: []string{
+				`{{ include "x" (dict "root" $) }}`,
+				`{{ define "x" }}{{ .root.Values.a.b }}{{ end }}`,
+			},
+			set:  "a: {b: 1, c: 1}\n",
+			want: "a.c (b)",
+		},
+		"the root in a variable": {
+			templates: []string{"{{ $root := . }}{{ range .Values.a }}{{ $root.Values.b }}{{ end }}"},
+			set:       "a: [1]\nb: 1\nc: 1\n",
+			want:      "c (a, b, redis)",
+		},
+		"the root as JSON":        {templates: []string{"{{ toJson . }}"}, set: "b: 1\n"},
+		"the root through a pipe": {templates: []string{"{{ . | toYaml }}"}, set: "b: 1\n"},
+		"the root in a variable of a block": {
+			templates: []string{"{{ with $root := . }}{{ toYaml $root }}{{ end }}"}, set: "b: 1\n",
+		},
+		"the root printed": {templates: []string{"{{ . }}"}, set: "b: 1\n"},
+		"the root in a variable, as YAML": {
+			templates: []string{"{{ $root := $ }}{{ toYaml $root }}"},
+			set:       "b: 1\n",
+		},
+		"a dot that is not the root": {
+			templates: []string{"{{ with .Values.a }}{{ toYaml . }}{{ end }}"},
+			set:       "b: 1\n",
+			want:      "b (a, redis)",
+		},
+		"the root dumped by a named template": {
+			templates: []string{`{{ include "x" . }}`, `{{ define "x" }}{{ toYaml . }}{{ end }}`},
+			set:       "b: 1\n",
+		},
 		"a value dumped by a named template": {
 			templates: []string{`{{ include "x" .Values.a }}`, `{{ define "x" }}{{ toYaml . }}{{ end }}`},
 			set:       "a: {x: 1}\nb: 1\n",
@@ -91,12 +124,25 @@ func TestUnknown(t *testing.T) {
 		},
 		"the values by their name": {templates: []string{`{{ index . "Values" "a" }}`}, set: "b: 1\n"},
 		"a map with values of another": {
-			templates: []string{`{{ include "x" (dict "Values" .Values.a) }}`, `{{ define "x" }}{{ .Values.q }}{{ end }}`},
-			set:       "a: {q: 1}\nb: 1\n",
-			want:      "b (a, q, redis)",
+			templates: []string{
+				`{{ include "x" (dict "Values" .Values.a) }}`,
+				`{{ define "x" }}{{ .Values.q }}{{ end }}`,
+			},
+			set:  "a: {q: 1}\nb: 1\n",
+			want: "b (a, q, redis)",
 		},
-		"a map with all values":                 {templates: []string{`{{ include "x" (dict "Values" .Values "b" 1) }}`, `{{ define "x" }}{{ .Values.q }}{{ end }}`}, set: "q: 1\nb: 1\n", want: "b (q, redis)"},
-		"a map with all values by another name": {templates: []string{`{{ include "x" (dict "vals" .Values) }}`, `{{ define "x" }}{{ .vals.q }}{{ end }}`}, set: "b: 1\n"},
+		"a map with all values": {
+			templates: []string{
+				`{{ include "x" (dict "Values" .Values "b" 1) }}`,
+				`{{ define "x" }}{{ .Values.q }}{{ end }}`,
+			},
+			set:  "q: 1\nb: 1\n",
+			want: "b (q, redis)",
+		},
+		"a map with all values by another name": {
+			templates: []string{`{{ include "x" (dict "vals" .Values) }}`, `{{ define "x" }}{{ .vals.q }}{{ end }}`},
+			set:       "b: 1\n",
+		},
 		"a chain on parentheses": {
 			templates: []string{`{{ ((.Values).a).b }}`},
 			set:       "a: {b: 1, c: 1}\n",
@@ -119,8 +165,17 @@ func TestUnknown(t *testing.T) {
 			set:       "more: '{{ .Values.mine }}'\nmine: 1\n",
 			want:      "mine (more, redis)",
 		},
-		"a template in a file":       {templates: []string{`{{ tpl (.Files.Get "x.tpl") . }}`}, files: "{{ .Values.filed }}", set: "filed: 1\nb: 1\n", want: "b (filed, redis)"},
-		"a template in a text":       {templates: []string{`{{ tpl "{{ .Values.a }}" . }}`}, set: "a: 1\nb: 1\n", want: "b (a, redis)"},
+		"a template in a file": {
+			templates: []string{`{{ tpl (.Files.Get "x.tpl") . }}`},
+			files:     "{{ .Values.filed }}",
+			set:       "filed: 1\nb: 1\n",
+			want:      "b (filed, redis)",
+		},
+		"a template in a text": {
+			templates: []string{`{{ tpl "{{ .Values.a }}" . }}`},
+			set:       "a: 1\nb: 1\n",
+			want:      "b (a, redis)",
+		},
 		"a template that is broken":  {templates: []string{"{{ if }"}, set: "b: 1\n"},
 		"parentheses without an end": {templates: []string{"{{ " + strings.Repeat("(", 100_000)}, set: "b: 1\n"},
 		"a value of a subchart": {
@@ -128,8 +183,17 @@ func TestUnknown(t *testing.T) {
 			set:      "redis: {port: 2, size: 1, sze: 1}\n",
 			want:     "redis.sze (port, size)",
 		},
-		"a subchart reads nothing of its parent": {subchart: []string{"", "{{ .Values.size }}"}, set: "size: 1\n", want: "size (redis)"},
-		"a named template of a subchart":         {subchart: []string{"", `{{ define "lib" }}{{ .Values.size }}{{ end }}`}, templates: []string{`{{ include "lib" . }}`}, set: "size: 1\nsze: 1\n", want: "sze (redis, size)"},
+		"a subchart reads nothing of its parent": {
+			subchart: []string{"", "{{ .Values.size }}"},
+			set:      "size: 1\n",
+			want:     "size (redis)",
+		},
+		"a named template of a subchart": {
+			subchart:  []string{"", `{{ define "lib" }}{{ .Values.size }}{{ end }}`},
+			templates: []string{`{{ include "lib" . }}`},
+			set:       "size: 1\nsze: 1\n",
+			want:      "sze (redis, size)",
+		},
 		"the parent reads what is a subchart's": {
 			templates: []string{"{{ .Values.redis.enabled }}"},
 			set:       "redis: {enabled: true, on1: 1}\n",
@@ -145,9 +209,13 @@ func TestUnknown(t *testing.T) {
 			set:       "global: {a: 1, b: 1, c: 1, d: 1}\nredis: {global: {c: 1, e: 1}}\n",
 			want:      "global.d (a, b, c), redis.global.e (a, b)",
 		},
-		"a schema": {schema: `{"properties": {"a": {"properties": {"b": {}}}, "free": {"additionalProperties": {"type": "string"}}, "open": {"additionalProperties": true}}}`,
+		"a schema": {
+			schema: `{"properties": {"a": {"properties": {"b": {}}}, ` +
+				`"free": {"additionalProperties": {"type": "string"}}, "open": {"additionalProperties": true}}}`,
 			set: "a: {b: 1, c: 1}\nfree: {x: a}\nopen: {x: 1}\n", want: "a.c (b), open.x ()"},
-		"a schema with references": {schema: `{"$ref": "#/$defs/all", "$defs": {"all": {"properties": {"a": {"$ref": "#/$defs/loop"}}}, "loop": {"properties": {"next": {"$ref": "#/$defs/loop"}}}}}`,
+		"a schema with references": {
+			schema: `{"$ref": "#/$defs/all", "$defs": {"all": {"properties": {"a": {"$ref": "#/$defs/loop"}}}, ` +
+				`"loop": {"properties": {"next": {"$ref": "#/$defs/loop"}}}}}`,
 			set: "a: {next: {next: {prev: 1}}}\n", want: "a.next.next.prev (next)"},
 		"a schema that refers to another document": {
 			schema: `{"properties": {"a": {"$ref": "https://example.com/a.json"}}}`,
@@ -155,7 +223,9 @@ func TestUnknown(t *testing.T) {
 			want:   "c (a, redis)",
 		},
 		"a schema that refers to itself": {schema: `{"$ref": "#"}`, set: "a: 1\n"},
-		"patterns and parts of a schema": {schema: `{"patternProperties": {"^x-": {}}, "allOf": [{"properties": {"a": {}}}], "if": {"properties": {"b": {}}}}`,
+		"patterns and parts of a schema": {
+			schema: `{"patternProperties": {"^x-": {}}, "allOf": [{"properties": {"a": {}}}], ` +
+				`"if": {"properties": {"b": {}}}}`,
 			set: "x-1: 1\na: 1\nb: 1\nc: 1\n", want: "c (a, b, redis)"},
 		"a schema that is broken": {schema: "{", set: "a: 1\n", want: "a (redis)"},
 	} {
@@ -238,6 +308,25 @@ func TestUnknownIsBounded(t *testing.T) {
 	c.Templates = []*chart.File{{Name: "a", Data: bytes.Repeat([]byte("{{if 1}}"), maxTemplate/8)}}
 	if got := unknownText(t, c, "a: 1\n"); got != "" {
 		t.Errorf("with blocks too deep, unknown are %q", got)
+	}
+}
+
+// A schema whose parts refer to each other without an end is given up, and then knows everything.
+func TestUnknownGivesUpASchema(t *testing.T) {
+	t.Parallel()
+	part := `{"$ref": "#/$defs/a"}`
+	parts := strings.Repeat(part+",", 50) + part
+	c := chartOf(t, "shop", "", "")
+	c.Schema = []byte(`{"allOf": [` + parts + `], "$defs": {"a": {"properties": {"b": {"allOf": [` + parts + `]}}}}}`)
+	if got := unknownText(t, c, "b: {b: {b: {c: 1}}}\n"); got != "" {
+		t.Errorf("unknown are %q", got)
+	}
+	looks := newSchema([]byte(`{"properties": {"a": {}}}`))
+	for range maxSchemaLooks {
+		looks.knows([]string{"b"})
+	}
+	if !looks.knows([]string{"b"}) || looks.left > 0 {
+		t.Errorf("after as many looks as are allowed, %d steps are left", looks.left)
 	}
 }
 

@@ -112,7 +112,8 @@ func shopChart(t *testing.T) *helmchart.Chart {
 		}
 		return out
 	}
-	shop := newChart("shop", "replicaCount: 1\nimage: {tag: v1, name: shop}\nhosts: [a]\nglobal: {dns: x}\nredis: {size: 2}\n")
+	shop := newChart("shop", "replicaCount: 1\nimage: {tag: v1, name: shop}\nhosts: [a]\n"+
+		"global: {dns: x}\nredis: {size: 2}\n")
 	shop.AddDependency(newChart("redis", "size: 1\nport: 6379\n"))
 	return shop
 }
@@ -121,7 +122,8 @@ func TestValuesOfAChart(t *testing.T) {
 	t.Parallel()
 	layers := []values.Layer{
 		{Origin: "Secret web/login,", Secret: true, Data: []byte("password: hunter2\nimage: {tag: hunter2}\n")},
-		{Origin: "spec.values", Data: []byte("replicaCount: 1\nreplicaCont: 3\nhosts: [b, c]\nimage: {name: }\nredis: {port: 1}\n")},
+		{Origin: "spec.values", Data: []byte(
+			"replicaCount: 1\nreplicaCont: 3\nhosts: [b, c]\nimage: {name: }\nredis: {port: 1}\n")},
 	}
 	merged, err := values.Merge(layers...)
 	if err != nil {
@@ -162,17 +164,22 @@ func TestValuesOfAChart(t *testing.T) {
 		change func(*ValuesInput)
 		want   []string
 	}{
-		"of the release": {func(*ValuesInput) {}, append(append([]string{}, hosts...), name, tag, password, port, cont, count)},
+		"of the release": {func(*ValuesInput) {},
+			append(append([]string{}, hosts...), name, tag, password, port, cont, count)},
 		"all": {func(in *ValuesInput) { in.All = true },
 			append(append([]string{dns}, hosts...), name, tag, password, port, size, cont, count)},
-		"changed":           {func(in *ValuesInput) { in.Changed = true }, append(append([]string{}, hosts...), name, tag, password, port, cont)},
+		"changed": {func(in *ValuesInput) { in.Changed = true },
+			append(append([]string{}, hosts...), name, tag, password, port, cont)},
 		"at a key":          {func(in *ValuesInput) { in.Key = []string{"image"} }, []string{name, tag}},
 		"at a list item":    {func(in *ValuesInput) { in.Key = []string{"hosts", "1"} }, hosts[1:]},
 		"all, at a key":     {func(in *ValuesInput) { in.All, in.Key = true, []string{"redis"} }, []string{port, size}},
 		"changed, at a key": {func(in *ValuesInput) { in.Changed, in.Key = true, []string{"replicaCount"} }, []string{}},
 		"without revisions": {func(in *ValuesInput) { in.Key, in.Revisions = []string{"hosts", "0"}, nil },
 			[]string{"hosts[0]=b spec.values > a chart shop 1.0.0"}},
-		"before the first revision": {func(in *ValuesInput) { in.Key, in.Revisions = []string{"hosts", "0"}, []ValuesRevision{} },
+		"before the first revision": {func(in *ValuesInput) {
+			in.Key = []string{"hosts", "0"}
+			in.Revisions = []ValuesRevision{}
+		},
 			[]string{"hosts[0]=b spec.values > a chart shop 1.0.0, next"}},
 	} {
 		now := in
@@ -185,7 +192,9 @@ func TestValuesOfAChart(t *testing.T) {
 
 func TestTreesOfValues(t *testing.T) {
 	t.Parallel()
-	layers := []values.Layer{{Origin: "spec.values", Data: []byte("replicaCount: 1\nhosts: [b, c]\nimage: {tag: v2, name: }\n")}}
+	layers := []values.Layer{
+		{Origin: "spec.values", Data: []byte("replicaCount: 1\nhosts: [b, c]\nimage: {tag: v2, name: }\n")},
+	}
 	merged, err := values.Merge(layers...)
 	if err != nil {
 		t.Fatal(err)
@@ -238,12 +247,38 @@ func TestUnknownValuesSuggestWhatIsNear(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := NewValues(ValuesInput{Composition: composedOf(t, shop, layers), Merged: merged, Mask: unmasked, Unknown: unknown})
+	got := NewValues(ValuesInput{
+		Composition: composedOf(t, shop, layers), Merged: merged, Mask: unmasked, Unknown: unknown,
+	})
 	want := []UnknownValue{
 		{"hunter", "Secret web/login", nil}, {"image.tga", "spec.values", []string{"image.tag"}},
 		{"redis.prt", "spec.values", []string{"redis.port"}}, {"replicaCont", "spec.values", []string{"replicaCount"}},
 	}
 	if diff := cmp.Diff(want, got.Unknown); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Of a subchart that Chart.yaml does not declare, records have no default values: it is not known since when it has
+// them, and they are not called new.
+func TestDefaultsThatAreNotRecorded(t *testing.T) {
+	t.Parallel()
+	all := map[string]any{"redis": map[string]any{"port": 6379}}
+	path := []string{"redis", "port"}
+	for name, tt := range map[string]struct {
+		recorded map[string]any
+		subchart bool
+		since    int
+		next     bool
+	}{
+		"not recorded":           {map[string]any{}, true, 0, false},
+		"recorded":               {all, true, 7, false},
+		"recorded differently":   {map[string]any{"redis": map[string]any{"port": 1}}, true, 0, true},
+		"not a subchart's value": {map[string]any{}, false, 0, true},
+	} {
+		history := newValuesHistory([]ValuesRevision{{Revision: 7, Values: tt.recorded}})
+		if since, next := history.of(all, path, tt.subchart); since != tt.since || next != tt.next {
+			t.Errorf("%s: since %d, next %t", name, since, next)
+		}
 	}
 }
