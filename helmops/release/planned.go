@@ -34,17 +34,9 @@ func plannedOf(w Work, f *engine.Foresight) (*v1beta1.PlanStatus, error) {
 	}
 
 	out := &v1beta1.PlanStatus{
-		Digest:  p.Digest(f.Inputs),
-		Risk:    p.Risk.String(),
-		Summary: summaryOf(p),
-		FromRevision: int32(
-			f.Inputs.From,
-		),
-		ChartVersion:   w.Inputs.Chart.Version,
-		ChartDigest:    f.Inputs.Chart, //nolint:gosec // Helm counts revisions one by one
-		ConfigDigest:   f.Inputs.Config,
-		RenderDigest:   f.Inputs.Render,
-		KubeVersion:    f.Inputs.KubeVersion,
+		Digest: p.Digest(f.Inputs), Risk: p.Risk.String(), Summary: summaryOf(p),
+		FromRevision: v1beta1.Number(f.Inputs.From), ChartVersion: w.Inputs.Chart.Version, ChartDigest: f.Inputs.Chart,
+		ConfigDigest: f.Inputs.Config, RenderDigest: f.Inputs.Render, KubeVersion: f.Inputs.KubeVersion,
 		RenderedDigest: p.Rendered(),
 	}
 	for _, o := range p.Objects[:min(len(p.Objects), maxPlanned)] {
