@@ -125,7 +125,7 @@ func TestARevisionThatDoesNotStayHealthyIsRolledBack(t *testing.T) {
 		stalled := condition(t, hr, v1beta1.StalledCondition)
 		return stalled.Reason == v1beta1.KnownBadReason && stalled.ObservedGeneration == hr.Generation
 	})
-	says(t, condition(t, hr, v1beta1.StalledCondition).Message, "sample-1.1.0", "not tried again", "reset")
+	says(t, condition(t, hr, v1beta1.StalledCondition).Message, "sample-1.1.0", "the controller retries it when", "or after a reset")
 	if now := revisionOf(t, hr); now != "3 1.0.0" {
 		t.Errorf("the known bad input was tried again: %s", now)
 	}
