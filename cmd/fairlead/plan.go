@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/types"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/engine"
@@ -50,23 +49,9 @@ Exits with 0 when nothing is pending, with 1 when something is, with 2 on an err
 	a.addClusterFlags(cmd)
 	out := addOutputFlag(cmd, outputJSON, outputYAML)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		k, name, err := kindAndName(cmd, args, "release")
+		c, hr, err := a.localRelease(cmd, args)
 		if err != nil {
 			return err
-		}
-
-		c, err := a.open()
-		if err != nil {
-			return err
-		}
-
-		key := types.NamespacedName{Namespace: c.namespace, Name: name}
-		hr, err := a.release(cmd.Context(), c, k, key)
-		if err != nil {
-			return err
-		}
-		if hr.Spec.KubeConfig != nil {
-			return elsewhere(k, key)
 		}
 
 		return a.planRelease(cmd.Context(), c, hr, out)

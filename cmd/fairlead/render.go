@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/types"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/engine"
@@ -36,23 +35,9 @@ release NAME --pending".`,
 	a.addClusterFlags(cmd)
 	out := addOutputFlag(cmd, outputJSON, outputYAML)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		k, name, err := kindAndName(cmd, args, "release")
+		c, hr, err := a.localRelease(cmd, args)
 		if err != nil {
 			return err
-		}
-
-		c, err := a.open()
-		if err != nil {
-			return err
-		}
-
-		key := types.NamespacedName{Namespace: c.namespace, Name: name}
-		hr, err := a.release(cmd.Context(), c, k, key)
-		switch {
-		case err != nil:
-			return err
-		case hr.Spec.KubeConfig != nil:
-			return elsewhere(k, key)
 		}
 
 		return a.renderRelease(cmd.Context(), c, hr, out)

@@ -83,6 +83,30 @@ func nodeNames(nodes []view.Node) []printedName {
 	return names
 }
 
+// localRelease reads the release that the arguments name. It fails for one on another cluster.
+func (a *app) localRelease(cmd *cobra.Command, args []string) (*connection, *v1beta1.HelmRelease, error) {
+	k, name, err := kindAndName(cmd, args, "release")
+	if err != nil {
+		return nil, nil, err
+	}
+
+	c, err := a.open()
+	if err != nil {
+		return nil, nil, err
+	}
+
+	key := types.NamespacedName{Namespace: c.namespace, Name: name}
+	hr, err := a.release(cmd.Context(), c, k, key)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case hr.Spec.KubeConfig != nil:
+		return nil, nil, elsewhere(k, key)
+	}
+
+	return c, hr, nil
+}
+
 // elsewhere refuses to look at objects where they are not.
 func elsewhere(k kind, key types.NamespacedName) error {
 	return fmt.Errorf("%s has its objects in another cluster (spec.kubeConfig), which your kubeconfig does not reach", k.describe(key))

@@ -145,7 +145,7 @@ func (r *run) asApproved(before []plan.Record) (*rendering.Result, error) {
 	}
 
 	now, err := preview.Digest(preview.Input{
-		To: renderingOf(twice[0]), Again: renderingOf(twice[1]), Namespace: r.Target.Namespace,
+		To: r.contentFrom(twice[0]).Rendering(), Again: r.contentFrom(twice[1]).Rendering(), Namespace: r.Target.Namespace,
 	}, inputs)
 	if err != nil {
 		return nil, fmt.Errorf("comparing it with its plan: %w", err)
@@ -161,12 +161,4 @@ func (r *run) asApproved(before []plan.Record) (*rendering.Result, error) {
 func (r *run) contentFrom(result *rendering.Result) *Content {
 	rel := &release.Release{Config: r.Values, Manifest: result.Manifest, Hooks: result.Hooks, Chart: r.Chart}
 	return contentOf(rel)
-}
-
-func renderingOf(result *rendering.Result) preview.Rendering {
-	out := preview.Rendering{Manifest: result.Manifest}
-	for _, hook := range result.Hooks {
-		out.Hooks = append(out.Hooks, hook.Manifest)
-	}
-	return out
 }
