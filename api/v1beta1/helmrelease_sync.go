@@ -45,29 +45,49 @@ func RiskReaches(risk, least string) bool {
 const PlanValidity = time.Hour
 
 // Sync says which installs and upgrades the controller makes by itself. Rollbacks and the repair of drift never wait.
-// +kubebuilder:validation:XValidation:rule="!has(self.mode) || self.mode != 'Manual' || !has(self.approval)",message="with mode Manual every plan waits; leave out approval.minRisk"
+// +kubebuilder:validation:XValidation:rule="!has(self.approval) || (has(self.mode) && self.mode == 'Manual') != has(self.approval.minRisk)",message="approval.minRisk goes with mode Automatic, which needs it; with mode Manual every plan waits"
 type Sync struct {
 	// Mode is Automatic, the default, or Manual: every install and upgrade waits until its plan is approved.
 	// +kubebuilder:validation:Enum=Automatic;Manual
 	// +optional
 	Mode string `json:"mode,omitempty"`
-	// Approval says which plans wait with mode Automatic; none when left out.
+	// Approval says which plans wait with mode Automatic, none when left out, and which approvals count.
 	// +optional
 	Approval *SyncApproval `json:"approval,omitempty"`
-	// Approved is the digest of the plan that may run, as status.plan.digest has it. Any other plan waits.
+	// Approved is the digest of the plan that may run, as status.plan.digest has it, whatever Approvals there are: the
+	// approval is the review of this change. Any other plan waits for Approvals.
 	// +kubebuilder:validation:Pattern="^sha256:[0-9a-f]{64}$"
 	// +kubebuilder:validation:MaxLength=71
 	// +optional
 	Approved string `json:"approved,omitempty"`
 }
 
-// SyncApproval says which plans wait for an approval.
+// SyncApproval says which plans wait for approvals, and which approvals count.
 type SyncApproval struct {
-	// MinRisk is the lowest risk that waits: None, Restart, Recreate, DataLoss or Escalation. Plans of a lower risk run
-	// by themselves.
+	// MinRisk is the lowest risk that waits with mode Automatic: None, Restart, Recreate, DataLoss or Escalation. Plans
+	// of a lower risk run by themselves.
 	// +kubebuilder:validation:Enum=None;Restart;Recreate;DataLoss;Escalation
-	// +required
-	MinRisk string `json:"minRisk"`
+	// +optional
+	MinRisk string `json:"minRisk,omitempty"`
+	// Count is how many users have to approve a plan, 1 when left out. More than one needs the ValidatingAdmissionPolicy
+	// of Fairlead that checks who approves.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=10
+	// +optional
+	Count int32 `json:"count,omitempty"`
+	// Groups are those whose users approve and reject; one of them is enough. Any user does when left out. They need the
+	// ValidatingAdmissionPolicy of Fairlead that checks who approves.
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=256
+	// +listType=set
+	// +optional
+	Groups []string `json:"groups,omitempty"`
+	// Expires is how long after its creation an Approval counts, for ever when left out. An upgrade that began stays.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(s|m|h))+$"
+	// +optional
+	Expires *metav1.Duration `json:"expires,omitempty"`
 }
 
 // PlanStatus is the plan of the next install or upgrade.
@@ -85,7 +105,12 @@ type PlanStatus struct {
 	// +kubebuilder:validation:MaxLength=256
 	// +required
 	Summary string `json:"summary"`
-	// Moved says in words what is different from the plan that was approved; empty when none was, or nothing is.
+	// Replaces is the digest of the plan that waited, or was approved, before this one took its place; empty when this
+	// one took the place of none.
+	// +kubebuilder:validation:MaxLength=71
+	// +optional
+	Replaces string `json:"replaces,omitempty"`
+	// Moved says in words what is different from the plan that this one replaces; empty when it replaces none.
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Moved string `json:"moved,omitempty"`

@@ -21,6 +21,9 @@ const (
 	PromotionKind         = "Promotion"
 	PromotionApprovalKind = "PromotionApproval"
 	ReleaseFreezeKind     = "ReleaseFreeze"
+
+	ApprovalKind    = "Approval"
+	ReleasePlanKind = "ReleasePlan"
 )
 
 // HoldsDirectories reports whether charts of a source of this kind are directories in its archive, each with the one
@@ -33,6 +36,7 @@ var GroupVersion = schema.GroupVersion{Group: "fairlead.dev", Version: "v1beta1"
 // AddToScheme registers the kinds of this package with a scheme.
 func AddToScheme(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(GroupVersion,
+		&Approval{}, &ApprovalList{},
 		&Bucket{}, &BucketList{},
 		&GitRepository{}, &GitRepositoryList{},
 		&HelmChart{}, &HelmChartList{},
@@ -45,6 +49,7 @@ func AddToScheme(scheme *runtime.Scheme) error {
 		&Receiver{}, &ReceiverList{},
 		&ReleaseFreeze{}, &ReleaseFreezeList{},
 		&ReleasePipeline{}, &ReleasePipelineList{},
+		&ReleasePlan{}, &ReleasePlanList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

@@ -268,7 +268,9 @@ func mapper() meta.RESTMapper {
 		m.Add(v1beta1.GroupVersion.WithKind(k.name), scope)
 	}
 
-	m.Add(v1beta1.GroupVersion.WithKind(v1beta1.PromotionApprovalKind), meta.RESTScopeNamespace)
+	for _, other := range []string{v1beta1.ApprovalKind, v1beta1.PromotionApprovalKind, v1beta1.ReleasePlanKind} {
+		m.Add(v1beta1.GroupVersion.WithKind(other), meta.RESTScopeNamespace)
+	}
 	for _, other := range []string{"Secret", "ConfigMap", "Event"} { // values, credentials, and what was reported
 		m.Add(corev1.SchemeGroupVersion.WithKind(other), meta.RESTScopeNamespace)
 	}

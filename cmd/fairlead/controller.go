@@ -34,6 +34,7 @@ import (
 	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/controllers/pipeline"
 	"fairlead.dev/fairlead/controllers/receiver"
+	"fairlead.dev/fairlead/controllers/refs"
 	"fairlead.dev/fairlead/controllers/release"
 	"fairlead.dev/fairlead/controllers/source"
 	"fairlead.dev/fairlead/helmops/engine"
@@ -365,13 +366,14 @@ func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, arti
 		}
 	}
 
+	approvers := refs.NewApprovers(manager.GetAPIReader(), time.Now)
 	return errors.Join(
 		source.Setup(ctx, manager, charts, source.Options{
 			Concurrency: flags.concurrency, Now: time.Now, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
 		}),
 		release.Setup(ctx, manager, charts, release.Options{
 			Concurrency: flags.concurrency, Engine: engine, Namesake: engine.Namesake, Live: engine, Changes: changed,
-			Now: time.Now, Connect: connectTo(to), NoFreezes: len(flags.namespaces) > 0,
+			Now: time.Now, Connect: connectTo(to), Approvers: approvers, NoFreezes: len(flags.namespaces) > 0,
 			DefaultServiceAccount: flags.tenancy.defaultServiceAccount, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
 		}),
 		kustomization.Setup(ctx, manager, charts, kustomization.Options{
@@ -379,7 +381,7 @@ func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, arti
 			DefaultServiceAccount: flags.tenancy.defaultServiceAccount, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
 		}),
 		pipeline.Setup(ctx, manager, charts, pipeline.Options{
-			Concurrency: flags.concurrency, Now: time.Now, NoFreezes: len(flags.namespaces) > 0,
+			Concurrency: flags.concurrency, Now: time.Now, Approvers: approvers, NoFreezes: len(flags.namespaces) > 0,
 		}),
 		manager.Add(&catalog.Collector{Catalog: charts, Now: time.Now}),
 	)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -66,7 +65,7 @@ func (a *app) comparePending(ctx context.Context, look inspector, w *wantedRelea
 
 	d.Values = w.valueDifferences(p.from, p.to)
 	d.Objects = compared.Objects
-	d.Hooks = hooksOfNext(compared.Hooks, p.first, p.rendering.Options.DisableHooks)
+	d.Hooks = view.HooksOfNext(compared.Hooks, p.first, p.rendering.Options.DisableHooks)
 	kept, err := p.kept(ctx, look)
 	if err != nil {
 		return err
@@ -176,24 +175,6 @@ func pendingOf(would release.Preview, in release.Inputs) view.Differences {
 	}
 
 	out.Pending.Note = cmp.Or(out.Pending.Note, in.Note)
-	return out
-}
-
-// hooksOfNext are the hooks that differ or that the install or upgrade would run.
-func hooksOfNext(hooks []view.HookDifference, first, disabled bool) []view.HookDifference {
-	events := []string{"pre-upgrade", "post-upgrade"}
-	if first {
-		events = []string{"pre-install", "post-install"}
-	}
-
-	out := []view.HookDifference{}
-	for _, h := range hooks {
-		h.Runs = !disabled && h.Change != "deleted" && slices.ContainsFunc(h.Events, func(e string) bool { return slices.Contains(events, e) })
-		if h.Runs || h.Change != view.SameHook {
-			out = append(out, h)
-		}
-	}
-
 	return out
 }
 

@@ -81,7 +81,7 @@ func TestHooksOfNext(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var got []string
-			for _, h := range hooksOfNext(hooks, tt.first, tt.disabled) {
+			for _, h := range view.HooksOfNext(hooks, tt.first, tt.disabled) {
 				got = append(got, h.Name+map[bool]string{true: ":true", false: ":false"}[h.Runs])
 			}
 			if text := strings.Join(got, " "); text != tt.want {

@@ -42,6 +42,8 @@ type stageAction struct {
 	needs, help string
 	// flags adds further flags; nil for none.
 	flags func(*pflag.FlagSet)
+	// plans decides about the plan of an object instead; nil for a command that works on stages only.
+	plans func(ctx context.Context, c *connection, at planSite, digest string) (said string, err error)
 	do    func(ctx context.Context, c *connection, at stageSite, value string) (said string, err error)
 }
 
@@ -66,24 +68,31 @@ func newStageCommands(a *app) []*cobra.Command {
 	decision := &decisionFlags{}
 	actions := []stageAction{
 		{
-			use: "approve", short: "Approve a candidate for a stage of a pipeline",
+			use: "approve", short: "Approve a candidate of a pipeline, or the plan of a release",
 			long: "Approve a candidate for a stage of a pipeline, by a PromotionApproval in your name. It counts for\n" +
 				"one digest, and for no other content of the same version. Without --version it is the candidate\n" +
-				"that the stage waits with.",
+				"that the stage waits with.\n\n" +
+				"Or approve the plan that a release waits with, by an Approval in your name. It counts for the plan\n" +
+				"with the digest of --plan, and for no other.",
 			example: "  fairlead approve pipeline shop --stage prod -n web\n" +
-				"  fairlead approve pipeline shop --stage prod --version 1.4.3 -n web",
+				"  fairlead approve pipeline shop --stage prod --version 1.4.3 -n web\n" +
+				"  fairlead plan release shop --waiting -n web\n" +
+				"  fairlead approve release shop --plan 2ad772e4ecf0 -n web",
 			help: "version or digest of the candidate", flags: decision.addComment,
-			do: decision.approve,
+			do: decision.approve, plans: decision.approvePlan,
 		},
 		{
-			use: "reject", short: "Keep a candidate out of a stage of a pipeline",
+			use: "reject", short: "Keep a candidate out of a stage of a pipeline, or reject a plan",
 			long: "Keep a candidate out of a stage of a pipeline and of all stages after it, by adding it to\n" +
 				"spec.stages[].rejected. A stage that has it goes back to what it verified before." + gitNote + "\n" +
-				"With --object it is a PromotionApproval in your name that rejects one digest, until it is deleted.",
+				"With --object it is a PromotionApproval in your name that rejects one digest, until it is deleted.\n\n" +
+				"Or reject the plan that a release waits with, by an Approval in your name. The plan with the digest\n" +
+				"of --plan does not run until that object is deleted.",
 			example: "  fairlead reject pipeline shop --stage staging --version 1.4.3 -n web\n" +
-				"  fairlead reject pipeline shop --stage prod --version 1.4.3 --object --comment 'too slow' -n web",
+				"  fairlead reject pipeline shop --stage prod --version 1.4.3 --object --comment 'too slow' -n web\n" +
+				"  fairlead reject release shop --plan 2ad772e4ecf0 --comment 'not before Monday' -n web",
 			needs: version, help: "version or digest of the candidate", flags: decision.addReject,
-			do: decision.reject,
+			do: decision.reject, plans: decision.rejectPlan,
 		},
 		{
 			use: "pin", short: "Choose the version that a stage of a pipeline has",
@@ -118,6 +127,12 @@ func (a *app) stageCommand(action stageAction) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: action.use + " pipeline NAME", Short: action.short, Long: action.long, Example: action.example,
 		ValidArgsFunction: a.completePipeline(),
+	}
+	digest := new(string)
+	if action.plans != nil {
+		cmd.Use = action.use + " (pipeline|release) NAME"
+		cmd.ValidArgsFunction = a.completePipeline(plannedWords...)
+		digest = cmd.Flags().String("plan", "", "digest of the plan of a release; its first twelve characters are enough")
 	}
 	a.addClusterFlags(cmd)
 	stage := cmd.Flags().String("stage", "", "stage of the pipeline")
@@ -166,6 +181,17 @@ func (a *app) stageCommand(action stageAction) *cobra.Command {
 		}
 
 		return err
+	}
+	if action.plans == nil {
+		return cmd
+	}
+
+	onStage := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if isPipeline(args) {
+			return onStage(cmd, args)
+		}
+		return a.decideOnPlan(cmd, args, *digest, action)
 	}
 	return cmd
 }

@@ -23,7 +23,7 @@ type decisionFlags struct {
 }
 
 func (f *decisionFlags) addComment(flags *pflag.FlagSet) {
-	flags.StringVar(&f.comment, "comment", "", "why, for the PromotionApproval")
+	flags.StringVar(&f.comment, "comment", "", "why, for the PromotionApproval or Approval")
 }
 
 func (f *decisionFlags) addReject(flags *pflag.FlagSet) {
@@ -88,7 +88,7 @@ func (f *decisionFlags) decide(
 		return "", fmt.Errorf("ask the API server who you are: %w", err)
 	}
 
-	groups, err := groupsFor(ctx, c, at)
+	groups, err := groupsFor(ctx, c, at.describe(), at.groups())
 	if err != nil {
 		return "", err
 	}
@@ -177,10 +177,18 @@ func (s stageSite) waiting() *v1beta1.PipelineCandidate {
 	return nil
 }
 
-// groupsFor are the groups of the caller that a stage asks for; none when it takes any user.
-func groupsFor(ctx context.Context, c *connection, at stageSite) ([]string, error) {
-	gates := at.spec().Gates
-	if gates == nil || gates.Approval == nil || len(gates.Approval.Groups) == 0 {
+// groups are those whose users decide about the stage; none when it takes any user.
+func (s stageSite) groups() []string {
+	if gates := s.spec().Gates; gates != nil && gates.Approval != nil {
+		return gates.Approval.Groups
+	}
+	return nil
+}
+
+// groupsFor are the groups of the caller among those that are wanted; none when any user may decide. what is the object
+// that wants them.
+func groupsFor(ctx context.Context, c *connection, what string, wanted []string) ([]string, error) {
+	if len(wanted) == 0 {
 		return nil, nil
 	}
 
@@ -190,15 +198,15 @@ func groupsFor(ctx context.Context, c *connection, at stageSite) ([]string, erro
 	}
 
 	var found []string
-	for _, name := range gates.Approval.Groups {
+	for _, name := range wanted {
 		if slices.Contains(all, name) {
 			found = append(found, name)
 		}
 	}
 
 	if len(found) == 0 {
-		return nil, fmt.Errorf("%s wants users of the groups %s, and you are in none of them", at.describe(),
-			strings.Join(gates.Approval.Groups, ", "))
+		return nil, fmt.Errorf("%s wants users of the groups %s, and you are in none of them", what,
+			strings.Join(wanted, ", "))
 	}
 
 	return found, nil

@@ -38,17 +38,25 @@ The risk of the plan is the highest of these:
   Escalation   workloads or subjects get rights that they do not have
 
 Values in Secrets, and what came from Secrets, are masked. The command uses your own rights: it reads the Helm records,
-the source, its Secret and what spec.valuesFrom names, and connects to upstream from this machine.
+the source, its Secret and what spec.valuesFrom names, and connects to upstream from this machine. With --waiting it
+reads the ReleasePlan that the controller wrote, and nothing else.
 
 Exits with 0 when nothing is pending, with 1 when something is, with 2 on an error.`,
 		Example: `  fairlead plan release shop -n web
   fairlead plan hr shop -n web -o json | jq -r .risk
+  fairlead plan release shop --waiting -n web
   fairlead plan release shop -n web -o json | jq '.objects[] | select(.risks)'`,
 		ValidArgsFunction: a.completeKindAndName("release"),
 	}
 	a.addClusterFlags(cmd)
 	out := addOutputFlag(cmd, outputJSON, outputYAML)
+	waiting := cmd.Flags().Bool("waiting", false,
+		"print the plan that waits for an approval, as the controller computed it")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if *waiting {
+			return a.waitingPlan(cmd, args, out)
+		}
+
 		c, hr, err := a.localRelease(cmd, args)
 		if err != nil {
 			return err
@@ -71,6 +79,12 @@ func (a *app) planRelease(ctx context.Context, c *connection, hr *v1beta1.HelmRe
 		return err
 	}
 
+	return a.printPlan(p, out)
+}
+
+// printPlan prints a plan. It returns errNotReady when something is pending.
+func (a *app) printPlan(p view.Plan, out *output) error {
+	var err error
 	if out.machine() {
 		err = out.write(a.out, p)
 	} else {
@@ -125,15 +139,10 @@ func foreseen(
 		return view.Plan{}, err
 	}
 
-	out, err := view.NewPlan(view.PlanInput{
-		Foresight: f, Namespace: rendering.Target.Namespace, Mask: release.MaskOf(hr, in, f.From.Values).Apply,
+	return view.NewPlan(view.PlanInput{
+		Foresight: f, Namespace: rendering.Target.Namespace, DisableHooks: rendering.Options.DisableHooks,
+		Mask: release.MaskOf(hr, in, f.From.Values).Apply,
 	})
-	if err != nil {
-		return out, err
-	}
-
-	out.Hooks = hooksOfNext(out.Hooks, f.First, rendering.Options.DisableHooks)
-	return out, nil
 }
 
 // planLines prints a plan for people: the verdict first, then what it is made of.

@@ -6,9 +6,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/refs"
 	"fairlead.dev/fairlead/helmops/promotion"
 )
 
@@ -95,4 +97,12 @@ func TestAnApprovalExpires(t *testing.T) {
 		!strings.Contains(got.Message, "the approval of alice expired at 2026-03-02T09:55:00Z") {
 		t.Errorf("%s: %s", got.Phase, got.Message)
 	}
+}
+
+// checkedRule is about the requests that make PromotionApprovals.
+func checkedRule() (rule admissionv1.NamedRuleWithOperations) {
+	rule.APIGroups = []string{v1beta1.GroupVersion.Group}
+	rule.Resources = []string{refs.PromotionApprovals}
+	rule.Operations = []admissionv1.OperationType{admissionv1.Create}
+	return rule
 }

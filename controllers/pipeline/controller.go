@@ -15,6 +15,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
+	"fairlead.dev/fairlead/controllers/refs"
 	"fairlead.dev/fairlead/helmops/promotion"
 	"fairlead.dev/fairlead/helmops/status"
 	"fairlead.dev/fairlead/sources"
@@ -127,7 +128,7 @@ func (h *handler) promote(ctx context.Context, p *v1beta1.ReleasePipeline) (time
 	concludeKept(p, kept, now)
 	concludeLost(p, lost, now)
 	if quorum(p) != "" && !in.stamped {
-		out.next = sooner(out.next, now.Add(rememberFor)) // no watch covers the policy
+		out.next = sooner(out.next, now.Add(refs.ApproversRemembered)) // no watch covers the policy
 	}
 	if out.acted {
 		return h.actThen(ctx, p), nil

@@ -22,6 +22,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
+	"fairlead.dev/fairlead/controllers/refs"
 	"fairlead.dev/fairlead/helmops/status"
 )
 
@@ -96,7 +97,8 @@ func newSite(t *testing.T, p *v1beta1.ReleasePipeline, objects ...client.Object)
 	if err != nil {
 		t.Fatal(err)
 	}
-	policy := &policyCheck{live: s.objects, now: func() time.Time { return s.time }}
+	approvers := refs.NewApprovers(s.objects, func() time.Time { return s.time })
+	stamped := func(ctx context.Context) (bool, error) { return approvers.Checked(ctx, refs.PromotionApprovals) }
 	s.copier = &copier{woken: make(chan struct{}, 100)}
 	wake := func(types.NamespacedName) { s.copier.woken <- struct{}{} }
 	s.handler = &handler{
@@ -105,7 +107,7 @@ func newSite(t *testing.T, p *v1beta1.ReleasePipeline, objects ...client.Object)
 		checks: compiling, signatures: newSignatures(nil, loop.NewTasks[[]signed](t.Context(), nil, time.Now), time.Now),
 		attestations: newAttestations(t.Context(), s.copier, wake, func() time.Time { return s.time }),
 		files:        newSharedFiles(t.Context(), s, wake, func() time.Time { return s.time }),
-		stamped:      policy.holds, now: func() time.Time { return s.time },
+		stamped:      stamped, now: func() time.Time { return s.time },
 	}
 	return s
 }
@@ -284,10 +286,13 @@ func TestQuorum(t *testing.T) {
 		return all
 	}
 	policy := func(expression string, action admissionv1.ValidationAction, groups ...string) []client.Object {
-		groups = append(groups, groupsCheck)
-		labels := map[string]string{approvalsLabel: approvalsChecked}
+		groups = append(groups, refs.GroupsCheck)
+		labels := map[string]string{refs.ApprovalsLabel: refs.ApprovalsChecked}
 		p := &admissionv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: "checks", Labels: labels}}
 		p.Spec.Validations = []admissionv1.Validation{{Expression: expression}, {Expression: groups[0]}}
+		p.Spec.MatchConstraints = &admissionv1.MatchResources{
+			ResourceRules: []admissionv1.NamedRuleWithOperations{checkedRule()},
+		}
 		b := &admissionv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: "binds", Labels: labels}}
 		b.Spec.PolicyName, b.Spec.ValidationActions = "checks", []admissionv1.ValidationAction{action}
 		return []client.Object{p, b}
@@ -299,13 +304,13 @@ func TestQuorum(t *testing.T) {
 		phase   string
 	}{
 		{"no policy", approvals("alice", "bob"), true, "Blocked"},
-		{"a policy that warns", append(policy(userCheck, admissionv1.Warn), approvals("alice", "bob")...), true,
+		{"a policy that warns", append(policy(refs.UserCheck, admissionv1.Warn), approvals("alice", "bob")...), true,
 			"Blocked"},
 		{"a policy that lets everything through", append(policy("true", admissionv1.Deny),
 			approvals("alice", "bob")...), true, "Blocked"},
-		{"one of two", append(policy(userCheck, admissionv1.Deny), approvals("alice")...), false, "AwaitingApproval"},
-		{"both", append(policy(userCheck, admissionv1.Deny), approvals("alice", "bob")...), false, "Verifying"},
-		{"a policy that checks no groups", append(policy(userCheck, admissionv1.Deny, "true"),
+		{"one of two", append(policy(refs.UserCheck, admissionv1.Deny), approvals("alice")...), false, "AwaitingApproval"},
+		{"both", append(policy(refs.UserCheck, admissionv1.Deny), approvals("alice", "bob")...), false, "Verifying"},
+		{"a policy that checks no groups", append(policy(refs.UserCheck, admissionv1.Deny, "true"),
 			approvals("alice", "bob")...), true, "Blocked"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -316,7 +321,7 @@ func TestQuorum(t *testing.T) {
 			if got := status.IsStalled(s.pipeline); got != tt.stalled || s.pipeline.Status.Stages[0].Phase != tt.phase {
 				t.Errorf("stalled %t, %s: %s", got, s.pipeline.Status.Stages[0].Phase, s.ready().Message)
 			}
-			if tt.stalled && (s.ready().Reason != v1beta1.UnsupportedReason || next != rememberFor) {
+			if tt.stalled && (s.ready().Reason != v1beta1.UnsupportedReason || next != refs.ApproversRemembered) {
 				t.Errorf("reason %s, again in %s", s.ready().Reason, next)
 			}
 		})

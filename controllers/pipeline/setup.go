@@ -5,13 +5,9 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"sync"
 	"time"
 
-	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -23,6 +19,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
+	"fairlead.dev/fairlead/controllers/refs"
 	"fairlead.dev/fairlead/helmops/promotion"
 )
 
@@ -33,7 +30,6 @@ import (
 // +kubebuilder:rbac:groups=fairlead.dev,resources=promotions,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=fairlead.dev,resources=ocirepositories,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=fairlead.dev,resources=helmreleases;helmrepositories,verbs=get;list;watch
-// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingadmissionpolicies;validatingadmissionpolicybindings,verbs=list
 
 // pipelineIndex is the field index of approvals and Promotions by the name of their pipeline, and of the sources of
 // stages by its label.
@@ -41,15 +37,6 @@ const pipelineIndex = "fairlead.pipeline"
 
 // valuesIndex is the field index of pipelines by the source of their shared values.
 const valuesIndex = "fairlead.values"
-
-// The label of the admission policy, and of its binding, that check who makes an approval, and what it checks.
-const (
-	approvalsLabel   = "fairlead.dev/approvals"
-	approvalsChecked = "checked"
-	userCheck        = "object.spec.user == request.userInfo.username"
-	groupsCheck      = "!has(object.spec.groups) || has(request.userInfo.groups) && " +
-		"object.spec.groups.all(g, g in request.userInfo.groups)"
-)
 
 // workersPer is how many workers pipelines have for each of another kind. Other kinds act in tasks of their own; the
 // workers of pipelines write what was decided, and wait for the API server meanwhile.
@@ -61,6 +48,8 @@ type Options struct {
 	Concurrency int
 	// Now is the clock.
 	Now func() time.Time
+	// Approvers says whether the API server checks who makes an approval.
+	Approvers *refs.Approvers
 	// NoFreezes leaves ReleaseFreezes out: a controller of some namespaces has no right to objects of the whole
 	// cluster.
 	NoFreezes bool
@@ -83,9 +72,11 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 	}
 
 	tasks := loop.NewTasks[[]signed](ctx, waker.Wake, o.Now)
-	policy := &policyCheck{live: manager.GetAPIReader(), now: o.Now}
+	stamped := func(ctx context.Context) (bool, error) {
+		return o.Approvers.Checked(ctx, refs.PromotionApprovals)
+	}
 	h := &handler{
-		cached: cached, live: manager.GetAPIReader(), charts: c, stamped: policy.holds, now: o.Now,
+		cached: cached, live: manager.GetAPIReader(), charts: c, stamped: stamped, now: o.Now,
 		noFreezes: o.NoFreezes, checks: checks, signatures: newSignatures(c, tasks, o.Now),
 		copies:       newCopies(ctx, c, waker.Wake, o.Now),
 		attestations: newAttestations(ctx, c, waker.Wake, o.Now),
@@ -287,66 +278,4 @@ func allPipelines(cached client.Reader) func(context.Context, client.Object) []r
 
 		return found
 	}
-}
-
-// policyCheck remembers for a while whether the API server checks who makes an approval.
-type policyCheck struct {
-	live client.Reader
-	now  func() time.Time
-
-	mu    sync.Mutex
-	held  bool
-	until time.Time
-}
-
-// rememberFor is how long an answer about the policy counts.
-const rememberFor = time.Minute
-
-// holds reports whether the policy and its binding are there. It asks the API server once a minute at most, and only
-// for pipelines that need it.
-func (c *policyCheck) holds(ctx context.Context) (bool, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.now().Before(c.until) {
-		return c.held, nil
-	}
-
-	held, err := c.ask(ctx)
-	if err != nil {
-		return false, err
-	}
-
-	c.held, c.until = held, c.now().Add(rememberFor)
-	return held, nil
-}
-
-// ask looks for a policy that checks the user and the groups, and a binding that denies by it. A cluster that does not
-// serve policies, or does not show them to the controller, has none.
-func (c *policyCheck) ask(ctx context.Context) (bool, error) {
-	policies := &admissionv1.ValidatingAdmissionPolicyList{}
-	bindings := &admissionv1.ValidatingAdmissionPolicyBindingList{}
-	for _, list := range []client.ObjectList{policies, bindings} {
-		err := c.live.List(ctx, list, client.MatchingLabels{approvalsLabel: approvalsChecked})
-		switch {
-		case err == nil:
-		case apierrors.IsNotFound(err), apierrors.IsForbidden(err), meta.IsNoMatchError(err):
-			return false, nil
-		default:
-			return false, fmt.Errorf("reading the admission policies that check approvals: %w", err)
-		}
-	}
-
-	checks := map[string]bool{}
-	for _, p := range policies.Items {
-		expressions := make([]string, 0, len(p.Spec.Validations))
-		for _, v := range p.Spec.Validations {
-			expressions = append(expressions, v.Expression)
-		}
-
-		checks[p.Name] = slices.Contains(expressions, userCheck) && slices.Contains(expressions, groupsCheck)
-	}
-
-	return slices.ContainsFunc(bindings.Items, func(b admissionv1.ValidatingAdmissionPolicyBinding) bool {
-		return checks[b.Spec.PolicyName] && slices.Contains(b.Spec.ValidationActions, admissionv1.Deny)
-	}), nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/loop"
+	"fairlead.dev/fairlead/controllers/refs"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/release"
 	"fairlead.dev/fairlead/helmops/status"
@@ -87,6 +88,9 @@ func (h *handler) settle(pass *pass, p plan.Plan) time.Duration {
 	}
 	if hr.Spec.KubeConfig != nil {
 		again = loop.Soonest(again, loop.RemoteLook)
+	}
+	if known := pass.Observed.Approvals; known != nil && !known.Checked && pass.Desired.Sync.Approvals.Untrusted() != "" {
+		again = loop.Soonest(again, refs.ApproversRemembered) // no watch covers the admission policy
 	}
 
 	return loop.Soonest(again, h.blocker().Audit(hr))

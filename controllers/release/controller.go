@@ -30,6 +30,7 @@ type handler struct {
 	runner  *release.Runner
 	watcher *watcher
 	owners  owners
+	plans   plans
 	tasks   *loop.Tasks[actionResult]
 	// readings are of records on other clusters.
 	readings *readings
@@ -66,9 +67,15 @@ type actionResult struct {
 func (h *handler) Reconcile(ctx context.Context, hr *v1beta1.HelmRelease) (time.Duration, error) {
 	defer h.dependencyWatcher.Track(client.ObjectKeyFromObject(hr))()
 	defer h.watcher.recordState(hr)
+	planned := hr.Status.Plan != nil
 	pass := h.observe(ctx, hr)
 	p := h.decide(ctx, pass)
-	return h.act(pass, p)
+	again, err := h.act(pass, p)
+	if planned && hr.Status.Plan == nil {
+		h.plans.drop(ctx, hr)
+	}
+
+	return again, err
 }
 
 // Finalize implements loop.Handler. A release that never came to be, and one of a suspended object, is left alone.

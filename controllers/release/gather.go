@@ -32,6 +32,8 @@ type gatherer struct {
 	rules             rules
 	// defaultServiceAccount is the identity of releases that name none; empty is the controller itself.
 	defaultServiceAccount string
+	// approvals are what users decided about plans.
+	approvals refs.PlanApprovals
 	// objects reads the cache: the freezes, which noFreezes leaves out.
 	objects   client.Reader
 	noFreezes bool
@@ -55,6 +57,7 @@ func newGatherer(c *catalog.Catalog, s readers, o Options) *gatherer {
 			Kind: v1beta1.HelmReleaseKind, Empty: func() refs.Dependent { return &v1beta1.HelmRelease{} },
 			Objects: s.cached, Watcher: s.dependencyWatcher, Expressions: s.expressions, OwnNamespace: o.NoCrossNamespaceRefs,
 		},
+		approvals:             refs.PlanApprovals{Objects: s.cached, Approvers: o.Approvers},
 		defaultServiceAccount: o.DefaultServiceAccount, objects: s.cached, noFreezes: o.NoFreezes, now: o.Now,
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
+	"fairlead.dev/fairlead/controllers/refs"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/release"
 	"fairlead.dev/fairlead/helmops/status"
@@ -78,14 +79,15 @@ func holdOf(f *v1beta1.ReleaseFreeze) plan.Hold {
 	return h
 }
 
-// moreWatches are those of owners, of pipelines with waves, and of freezes unless they are left out.
+// moreWatches are those of owners, of pipelines with waves, of approvals, and of freezes unless they are left out.
 func (h *handler) moreWatches() []loop.Watch {
 	owners := h.owners.watch()
 	waves := h.waveWatch()
+	approvals := refs.WatchApprovals(v1beta1.HelmReleaseKind)
 	if h.noFreezes {
-		return []loop.Watch{owners, waves}
+		return []loop.Watch{owners, waves, approvals}
 	}
-	return []loop.Watch{owners, waves, {Object: &v1beta1.ReleaseFreeze{}, Affects: h.frozen}}
+	return []loop.Watch{owners, waves, approvals, {Object: &v1beta1.ReleaseFreeze{}, Affects: h.frozen}}
 }
 
 // frozen are the releases that a freeze is about, or was about before a change.

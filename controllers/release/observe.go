@@ -173,6 +173,8 @@ func (h *handler) lookUp(ctx context.Context, pass *pass, fact plan.Fact) error 
 		h.lookUpInputs(ctx, pass)
 	case plan.FactObjects:
 		h.lookAtObjects(ctx, pass)
+	case plan.FactApprovals:
+		return h.lookUpApprovals(ctx, pass)
 	case plan.FactDependencies:
 		pass.obstacle = h.dependencies.Check(ctx, pass.Release, pass.Inputs.Access)
 		pass.Observed.Dependencies = &plan.Dependencies{Blocked: pass.obstacle != nil}
@@ -182,6 +184,14 @@ func (h *handler) lookUp(ctx context.Context, pass *pass, fact plan.Fact) error 
 	}
 
 	return nil
+}
+
+// lookUpApprovals finds what users decided about plans of the release.
+func (h *handler) lookUpApprovals(ctx context.Context, pass *pass) error {
+	key := client.ObjectKeyFromObject(pass.Release)
+	known, err := h.approvals.Of(ctx, v1beta1.HelmReleaseKind, key, pass.Desired.Sync.Approvals)
+	pass.Observed.Approvals = &known
+	return err
 }
 
 // lookUpOutdated finds out whether chart and values are still those of the step that is running. They are while they

@@ -51,6 +51,8 @@ type Options struct {
 	Live Live
 	// Changes of release records by others, and of live objects; nil for none.
 	Changes *Changes
+	// Approvers says whether the API server checks who approves a plan.
+	Approvers *refs.Approvers
 	// NoFreezes leaves ReleaseFreezes out: a controller of some namespaces has no right to objects of the whole
 	// cluster.
 	NoFreezes bool
@@ -70,8 +72,8 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 	cached := manager.GetClient()
 	live := manager.GetAPIReader()
 	index := indexOf(cached, o.DefaultServiceAccount)
-	if err := index.AddTo(ctx, manager.GetFieldIndexer()); err != nil {
-		return fmt.Errorf("indexing releases: %w", err)
+	if err := addIndexes(ctx, index, manager.GetFieldIndexer()); err != nil {
+		return err
 	}
 
 	expressions, err := refs.NewExpressions()
@@ -98,6 +100,8 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 	h.owners = owners{objects: cached, namesakes: func(ctx context.Context, storageNamespace, name string) []types.NamespacedName {
 		return index.Find(ctx, client.MatchingFields{recordsIndex: recordsKey(storageNamespace, name)})
 	}, wake: waker.Wake}
+	h.plans = plans{writer: client.WithFieldValidation(client.WithFieldOwner(cached, planOwner), "Strict")}
+	h.runner.KeepPlan = h.plans.keep
 	h.runner.NotAttributable = h.notAttributable
 	h.runner.Owner = h.owners.other
 	registerInFlight(h.tasks.Count)
@@ -125,6 +129,14 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 		Handler: h, Finalizer: v1beta1.Finalizer, FormerFinalizer: v1beta1.FormerFinalizer, Waker: waker, Concurrency: o.Concurrency,
 		Watches: append(append(sourceWatches, index.Watches(refs.Freed())...), h.moreWatches()...),
 	})
+}
+
+// addIndexes makes releases findable by what they refer to, and Approvals by the release that they are about.
+func addIndexes(ctx context.Context, index refs.Index[*v1beta1.HelmRelease], to client.FieldIndexer) error {
+	if err := index.AddTo(ctx, to); err != nil {
+		return fmt.Errorf("indexing releases: %w", err)
+	}
+	return refs.IndexApprovals(ctx, to)
 }
 
 // wakeFor looks again at the HelmRelease whose objects changed, unless it is being worked on, after which that

@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/approval"
 )
 
 // Statuses of a Helm release record, in Helm's words.
@@ -133,6 +134,8 @@ type Observed struct {
 	Rollbacks []time.Time
 	// Planned is the plan of the next install or upgrade that was computed last; nil for none.
 	Planned *Planned
+	// Approvals are the decisions of users about plans. They are looked up only while a plan waits for them.
+	Approvals *approval.Plans
 	// NotAttributable says why a release that is not healthy now may not be to blame for it; empty when there is
 	// nothing.
 	NotAttributable string

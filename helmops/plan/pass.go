@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/approval"
 )
 
 // Slow is how long an action may run before the object reports that it is under way.
@@ -51,6 +52,7 @@ func (o Observed) Gathered() Observed {
 	o.Running = nil
 	o.Inputs = &Inputs{}
 	o.Dependencies = &Dependencies{}
+	o.Approvals = &approval.Plans{Checked: true}
 	o.Looked = true
 	return o
 }

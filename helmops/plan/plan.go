@@ -61,6 +61,8 @@ const (
 	FactObjects Fact = "objects"
 	// FactDependencies is whether the dependencies are ready.
 	FactDependencies Fact = "dependencies"
+	// FactApprovals is what users decided about plans.
+	FactApprovals Fact = "approvals"
 )
 
 // Plan is the decision.

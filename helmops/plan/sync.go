@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/approval"
 )
 
 // ReasonUnplanned is the reason of a Preview.
@@ -18,6 +19,8 @@ type Sync struct {
 	MinRisk string
 	// Approved is the digest of the plan that may run; empty for none.
 	Approved string
+	// Approvals says which approvals of users count.
+	Approvals approval.Gate
 }
 
 // SyncOf reads spec.sync.
@@ -28,8 +31,15 @@ func SyncOf(hr *v1beta1.HelmRelease) Sync {
 	}
 
 	out := Sync{Manual: spec.Mode == v1beta1.SyncManual, Approved: spec.Approved}
-	if spec.Approval != nil {
-		out.MinRisk = spec.Approval.MinRisk
+	a := spec.Approval
+	if a == nil {
+		return out
+	}
+
+	out.MinRisk = a.MinRisk
+	out.Approvals = approval.Gate{Count: int(a.Count), Groups: a.Groups}
+	if a.Expires != nil {
+		out.Approvals.Expires = a.Expires.Duration
 	}
 
 	return out
@@ -48,8 +58,9 @@ type Planned struct {
 	Digest, Risk string
 	// Summary for people.
 	Summary string
-	// Moved says what is different from the plan that was approved; empty when nothing is.
-	Moved string
+	// Replaces is the digest of the plan that this one took the place of before that ran, and Moved says what is
+	// different from it; both are empty when there was none.
+	Replaces, Moved string
 	// Input, Generation and From, the revision that ran, are what it was made of.
 	Input      Input
 	Generation int64
@@ -65,7 +76,7 @@ func PlannedOf(s *v1beta1.HelmReleaseStatus) *Planned {
 		return nil
 	}
 	return &Planned{
-		Digest: p.Digest, Risk: p.Risk, Summary: p.Summary, Moved: p.Moved,
+		Digest: p.Digest, Risk: p.Risk, Summary: p.Summary, Replaces: p.Replaces, Moved: p.Moved,
 		Input:      Input{Chart: p.ChartDigest, Config: p.ConfigDigest, Render: p.RenderDigest},
 		Generation: p.ObservedGeneration, From: int(p.FromRevision), ExpiresAt: p.ExpiresAt.Time,
 	}
@@ -115,23 +126,32 @@ func approved(d Desired, o Observed, now time.Time, p Plan) Plan {
 	if !afresh {
 		p.Approved = planned.Digest
 	}
-	if !d.Sync.holds(planned.Risk) || planned.Digest == d.Sync.Approved {
+	if !d.Sync.holds(planned.Risk) {
+		return p
+	}
+	if o.Approvals == nil {
+		return Plan{Step: Need, Fact: FactApprovals, Target: p.Target, Reason: string(FactApprovals)}
+	}
+
+	answer := d.Sync.Approvals.Judge(approval.Plan{
+		Digest: planned.Digest, Replaces: planned.Replaces, Moved: planned.Moved, Approved: d.Sync.Approved,
+	}, *o.Approvals, now)
+	if answer.Approved {
 		return p
 	}
 
 	message := fmt.Sprintf("%s %s %s waits for the approval of plan %s (%s; risk %s)", change[p.Step],
 		d.Chart.Name, d.Chart.Version, v1beta1.ShortDigest(planned.Digest), planned.Summary, planned.Risk)
-	switch {
-	case d.Sync.Approved == "":
-	case planned.Moved == "":
-		message += fmt.Sprintf("; approved is plan %s", v1beta1.ShortDigest(d.Sync.Approved))
-	default:
-		message += fmt.Sprintf("; approved is plan %s, and this has changed since: %s",
-			v1beta1.ShortDigest(d.Sync.Approved), planned.Moved)
+	if answer.Message != "" {
+		message += "; " + answer.Message
+	}
+
+	after := planned.ExpiresAt
+	if !answer.Until.IsZero() && answer.Until.Before(after) {
+		after = answer.Until
 	}
 
 	return Plan{
-		Step: Wait, Target: p.Target, Reason: v1beta1.AwaitingApprovalReason, Message: message,
-		After: planned.ExpiresAt.Sub(now),
+		Step: Wait, Target: p.Target, Reason: v1beta1.AwaitingApprovalReason, Message: message, After: after.Sub(now),
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/approval"
 )
 
 // plannedFor is a plan for the desired state, from revision 1.
@@ -46,8 +47,8 @@ func TestPlansThatWait(t *testing.T) {
 			func(d Desired) *Planned { return plannedFor(d, v1beta1.RiskNone) }, Upgrade, "sha256:plan", ""},
 		{"manual, and another plan is approved", Sync{Manual: true, Approved: "sha256:other"},
 			func(d Desired) *Planned {
-				return plannedFor(d, v1beta1.RiskNone, func(p *Planned) { p.Moved = "values" })
-			}, Wait, "", "; approved is plan other, and this has changed since: values"},
+				return plannedFor(d, v1beta1.RiskNone, func(p *Planned) { p.Replaces = "sha256:other"; p.Moved = "values" })
+			}, Wait, "", "; spec.sync.approved is plan other; this has changed since that approval: values"},
 		{"approved, and the plan is of other values", Sync{Manual: true, Approved: "sha256:plan"},
 			func(d Desired) *Planned {
 				return plannedFor(d, v1beta1.RiskNone, func(p *Planned) { p.Input.Config = "sha256:d" })
@@ -145,5 +146,101 @@ func TestWhatWaitsForAnApproval(t *testing.T) {
 	drifted.Drifted = []v1beta1.ResourceRef{{ID: "apps_web__ConfigMap", Version: "v1"}}
 	if p := Decide(d, drifted, now); p.Step != Correct {
 		t.Errorf("drift, while a plan waits: %+v", p)
+	}
+}
+
+// Approvals count for the plan that they name, from users of the groups, as long as they are not expired, and not against
+// a rejection.
+func TestApprovalsOfPlans(t *testing.T) {
+	t.Parallel()
+	by := func(user, digest string, change ...func(*approval.PlanDecision)) approval.PlanDecision {
+		a := approval.PlanDecision{Decision: approval.Decision{User: user, At: now.Add(-time.Hour)}, Digest: digest}
+		for _, c := range change {
+			c(&a)
+		}
+		return a
+	}
+	rejects := func(a *approval.PlanDecision) {
+		a.Reject = true
+		a.Comment = "on Monday"
+	}
+	owner := func(a *approval.PlanDecision) { a.Groups = []string{"owners"} }
+	known := func(decisions ...approval.PlanDecision) approval.Plans { return approval.Plans{Decisions: decisions} }
+	checked := func(decisions ...approval.PlanDecision) approval.Plans {
+		return approval.Plans{Checked: true, Decisions: decisions}
+	}
+	const digest = "sha256:plan"
+	owners := approval.Gate{Groups: []string{"owners"}}
+	for _, tt := range []struct {
+		name     string
+		gate     approval.Gate
+		approved string
+		known    approval.Plans
+		says     string
+	}{
+		{"none", approval.Gate{}, "", approval.Plans{}, "risk None)"},
+		{"one", approval.Gate{}, "", known(by("alice", digest)), ""},
+		{"one of another plan", approval.Gate{}, "", known(by("alice", "sha256:past")),
+			"risk None)"},
+		{"one of the plan before", approval.Gate{}, "", known(by("alice", "sha256:former")),
+			"risk None); the approval of alice is for plan former; this has changed since that approval: values"},
+		{"a rejection", approval.Gate{}, "", known(by("alice", digest),
+			by("bob", digest, rejects)), "risk None); bob rejected it: on Monday"},
+		{"a rejection of what the spec approves", approval.Gate{}, digest, known(by("bob", digest, rejects)), "risk None); bob rejected it: on Monday"},
+		{"a rejection of another plan", approval.Gate{}, digest, known(by("bob", "sha256:former", rejects)), ""},
+		{"expired", approval.Gate{Expires: time.Hour}, "", known(by("alice", digest)),
+			"risk None); the approval of alice expired at"},
+		{"not expired", approval.Gate{Expires: time.Hour + time.Second}, "",
+			known(by("alice", digest)), ""},
+		{"one of two", approval.Gate{Count: 2}, "", checked(by("alice", digest), by("alice", digest)),
+			"approved by alice; 1 of 2 approvals are missing; alice approved more than once, which counts once"},
+		{"two", approval.Gate{Count: 2}, "", checked(by("alice", digest), by("bob", digest)), ""},
+		{"two, and users are not checked", approval.Gate{Count: 2}, "", known(
+			by("alice", digest), by("bob", digest)), "does not record who approves"},
+		{"of the group", owners, "", checked(by("alice", digest, owner)), ""},
+		{"of no group", owners, "", checked(by("alice", digest)),
+			"risk None); alice is in none of the groups owners"},
+		{"by the spec, and users are not checked", owners, digest, approval.Plans{}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			d := upgraded(func(d *Desired) {
+				d.Sync = Sync{Manual: true, Approved: tt.approved, Approvals: tt.gate}
+			})
+			o := observed(record(1, StatusDeployed, chart1))
+			o.Planned = plannedFor(d, v1beta1.RiskNone, func(p *Planned) {
+				p.Replaces = "sha256:former"
+				p.Moved = "values"
+			})
+			o.Approvals = nil
+			if p := Decide(d, o, now); p.Step != Need || p.Fact != FactApprovals {
+				t.Fatalf("without the approvals the plan is %+v", p)
+			}
+
+			o.Approvals = &tt.known
+			p := Decide(d, o, now)
+			if tt.says == "" && (p.Step != Upgrade || p.Approved != digest) {
+				t.Errorf("the plan is %+v", p)
+			}
+			if tt.says != "" && (p.Reason != v1beta1.AwaitingApprovalReason || !strings.Contains(p.Message, tt.says)) {
+				t.Errorf("the plan is %+v", p)
+			}
+		})
+	}
+}
+
+// A release that waits for another approval is planned again when one that counts expires.
+func TestAnApprovalThatExpiresWhilePlansWait(t *testing.T) {
+	t.Parallel()
+	d := upgraded(func(d *Desired) {
+		d.Sync = Sync{Manual: true, Approvals: approval.Gate{Count: 2, Expires: time.Hour}}
+	})
+	o := observed(record(1, StatusDeployed, chart1))
+	o.Planned = plannedFor(d, v1beta1.RiskNone)
+	o.Approvals = &approval.Plans{Checked: true, Decisions: []approval.PlanDecision{
+		{Digest: o.Planned.Digest, Decision: approval.Decision{User: "alice", At: now.Add(30*time.Second - time.Hour)}},
+	}}
+	if p := Decide(d, o, now); p.Step != Wait || p.After != 30*time.Second {
+		t.Errorf("the plan is %+v", p)
 	}
 }

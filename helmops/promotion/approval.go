@@ -2,10 +2,10 @@ package promotion
 
 import (
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"time"
+
+	"fairlead.dev/fairlead/helmops/approval"
 )
 
 // Candidates that need an approval in a stage that otherwise promotes automatically.
@@ -27,22 +27,9 @@ type ApprovalGate struct {
 	Expires time.Duration
 }
 
-// trusts reports whether the gate needs to know for sure who approves.
-func (g ApprovalGate) trusts() bool { return g.Count > 1 || len(g.Groups) > 0 }
-
-// admits reports whether the decision of a user counts.
-func (g ApprovalGate) admits(a Approval) bool {
-	return len(g.Groups) == 0 || slices.ContainsFunc(a.Groups, func(name string) bool {
-		return slices.Contains(g.Groups, name)
-	})
-}
-
-// expiry is when an approval ends; zero for never. One that was made in the future, by another clock, counts.
-func (g ApprovalGate) expiry(a Approval) time.Time {
-	if g.Expires == 0 {
-		return time.Time{}
-	}
-	return a.At.Add(g.Expires)
+// gate is what the package approval knows of it.
+func (g ApprovalGate) gate() approval.Gate {
+	return approval.Gate{Count: g.Count, Groups: g.Groups, Expires: g.Expires}
 }
 
 // Approval is one user's decision about one candidate for one stage.
@@ -61,28 +48,29 @@ type Approval struct {
 	At time.Time
 }
 
+// decision is what the package approval counts.
+func (a Approval) decision() approval.Decision {
+	return approval.Decision{User: a.User, Groups: a.Groups, Reject: a.Reject, Comment: a.Comment, At: a.At}
+}
+
 // refusal says which user rejects a candidate; empty for none.
 func (s *Stage) refusal(c Candidate) string {
 	if slices.ContainsFunc(s.Refused, c.is) {
 		return "a user rejected it"
 	}
 
+	var about []approval.Decision
 	for _, a := range s.Approvals {
-		if !a.Reject || !a.ID.covers(c.ID) || !s.Gates.Approval.admits(a) {
-			continue
+		if a.ID.covers(c.ID) {
+			about = append(about, a.decision())
 		}
-		if a.Comment != "" {
-			return fmt.Sprintf("%s rejected it: %s", a.User, a.Comment)
-		}
-
-		return a.User + " rejected it"
 	}
 
-	return ""
+	return s.Gates.Approval.gate().Rejection(about)
 }
 
-// approval wants users, or the pipeline itself, to approve exactly this candidate.
-func approval(q question) Gate {
+// approvals wants users, or the pipeline itself, to approve exactly this candidate.
+func approvals(q question) Gate {
 	if !q.needsApproval() {
 		return pass("no approval is needed")
 	}
@@ -114,62 +102,42 @@ func approved(q question) Gate {
 		}
 	}
 
-	gate := q.stage.Gates.Approval
-	need := max(1, gate.Count)
-	switch {
-	case need > 1 && !q.facts.Stamped:
-		return fail("%d approvers are wanted, and the API server of this cluster does not record who approves", need)
-	case gate.trusts() && !q.facts.Stamped:
-		return fail("approvers of the groups %s are wanted, and the API server of this cluster does not record who "+
-			"approves", list(gate.Groups))
+	if why := q.stage.Gates.Approval.gate().Untrusted(); why != "" && !q.facts.Stamped {
+		return fail("%s", why)
 	}
 
-	return q.count().answer(need)
+	answer := q.tally().Answer()
+	if answer.Approved {
+		g := pass("%s", answer.Message)
+		g.Until = answer.Until
+		return g
+	}
+
+	return wait(answer.Until, "%s", answer.Message)
 }
 
-// count is what the approvals of a stage say of a candidate.
-type count struct {
-	// users who approve, each with the end of the approval; zero for none.
-	users map[string]time.Time
-	// remarks say which approvals do not count, and why.
-	remarks []string
-}
-
-func (q question) count() count {
-	c := count{users: map[string]time.Time{}}
-	gate := q.stage.Gates.Approval
+// tally counts what the approvals of a stage say of a candidate.
+func (q question) tally() *approval.Tally {
+	var about []approval.Decision
+	var others []string
 	for _, a := range q.stage.Approvals {
-		end := gate.expiry(a)
-		had, twice := c.users[a.User]
 		switch {
+		case a.ID == q.candidate.ID:
+			about = append(about, a.decision())
 		case a.Reject:
-		case a.ID.Chart == q.candidate.ID.Chart && a.ID != q.candidate.ID:
-			c.remark("the approval of %s is for other shared values", a.User)
-		case a.ID != q.candidate.ID:
-			if q.facts.mistakable(a.ID, q.candidate) {
-				c.remark("the approval of %s is for another digest", a.User)
-			}
-		case !gate.admits(a):
-			c.remark("%s is in none of the groups %s", a.User, list(gate.Groups))
-		case !end.IsZero() && !q.now.Before(end):
-			c.remark("the approval of %s expired at %s", a.User, stamp(end))
-		case twice:
-			c.remark("%s approved more than once, which counts once", a.User)
-			if end.After(had) {
-				c.users[a.User] = end
-			}
-		default:
-			c.users[a.User] = end
+		case a.ID.Chart == q.candidate.ID.Chart:
+			others = append(others, fmt.Sprintf("the approval of %s is for other shared values", a.User))
+		case q.facts.mistakable(a.ID, q.candidate):
+			others = append(others, fmt.Sprintf("the approval of %s is for another digest", a.User))
 		}
 	}
 
-	slices.Sort(c.remarks)
-	c.remarks = slices.Compact(c.remarks)
-	return c
-}
+	t := q.stage.Gates.Approval.gate().Tally(about, q.now)
+	for _, other := range others {
+		t.Remark("%s", other)
+	}
 
-func (c *count) remark(format string, args ...any) {
-	c.remarks = append(c.remarks, fmt.Sprintf(format, args...))
+	return t
 }
 
 // mistakable reports whether an approval may have been meant for a candidate: it names no candidate of another version.
@@ -177,51 +145,4 @@ func (f *Facts) mistakable(id Identity, c Candidate) bool {
 	return !slices.ContainsFunc(f.Candidates, func(other Candidate) bool {
 		return other.ID.Chart == id.Chart && other.Version != c.Version
 	})
-}
-
-// maxRemarks bounds how many approvals that do not count are named.
-const maxRemarks = 4
-
-// answer is the gate with so many approvals needed.
-func (c count) answer(need int) Gate {
-	names := slices.Sorted(maps.Keys(c.users))
-	ends := slices.SortedFunc(maps.Values(c.users), lastFirst)
-	var g Gate
-	switch {
-	case len(names) >= need && names[0] == "":
-		g = pass("approved")
-	case len(names) >= need:
-		g = pass("approved by %s", list(names))
-	case len(names) > 0:
-		g = wait(time.Time{}, "approved by %s; %d of %d approvals are missing", list(names), need-len(names), need)
-	case need == 1:
-		g = wait(time.Time{}, "not approved")
-	default:
-		g = wait(time.Time{}, "not approved; %d approvals are needed", need)
-	}
-
-	if len(ends) > 0 {
-		g.Until = ends[min(need, len(ends))-1]
-	}
-	if g.Result == Wait && len(c.remarks) > 0 {
-		g.Message += "; " + strings.Join(c.remarks[:min(len(c.remarks), maxRemarks)], "; ")
-	}
-	if g.Result == Wait && len(c.remarks) > maxRemarks {
-		g.Message += fmt.Sprintf("; %d more do not count", len(c.remarks)-maxRemarks)
-	}
-
-	return g
-}
-
-// lastFirst orders times, zero for never before all others.
-func lastFirst(a, b time.Time) int {
-	switch {
-	case a.IsZero() && b.IsZero():
-		return 0
-	case a.IsZero():
-		return -1
-	case b.IsZero():
-		return 1
-	}
-	return b.Compare(a)
 }

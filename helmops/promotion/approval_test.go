@@ -88,7 +88,7 @@ func TestApprovals(t *testing.T) {
 				Name: "prod", Gates: Gates{Approval: tt.gate}, Approvals: tt.approvals,
 				Delivery: &Delivery{Candidate: has, Verified: true},
 			}}}
-			got := approval(question{facts: &f, stage: &f.Stages[0], candidate: c, now: start})
+			got := approvals(question{facts: &f, stage: &f.Stages[0], candidate: c, now: start})
 			if got.Result != tt.want || !got.Until.Equal(tt.until) || !strings.Contains(got.Message, tt.says) {
 				t.Errorf("got %s until %s: %s; want %s until %s, saying %q", got.Result, got.Until, got.Message,
 					tt.want, tt.until, tt.says)
@@ -97,7 +97,7 @@ func TestApprovals(t *testing.T) {
 				t.Errorf("an approval of another version is named: %s", got.Message)
 			}
 			f.Stages[0].Delivery = nil
-			first := approval(question{facts: &f, stage: &f.Stages[0], candidate: c, now: start})
+			first := approvals(question{facts: &f, stage: &f.Stages[0], candidate: c, now: start})
 			if tt.gate.When != Always && first.Result != Pass {
 				t.Errorf("the first candidate: %s, %s", first.Result, first.Message)
 			}

@@ -80,7 +80,7 @@ var gates = []struct {
 	{GateWindows, windows},
 	{GateFreeze, freeze},
 	{GateSignature, signature},
-	{GateApproval, approval},
+	{GateApproval, approvals},
 	{GateAttestations, attestations},
 }
 

@@ -41,6 +41,14 @@ func actionOf(w Work) engine.Action {
 	return action
 }
 
+// DisablesHooks reports whether the release runs no hooks with its first install, or else with an upgrade.
+func (w Work) DisablesHooks(first bool) bool {
+	if first {
+		return optionsOf(w.Release, plan.Install).DisableHooks
+	}
+	return optionsOf(w.Release, plan.Upgrade).DisableHooks
+}
+
 // optionsOf reads the options of an action off the spec.
 func optionsOf(hr *v1beta1.HelmRelease, action plan.Step) engine.Options {
 	options := engine.Options{MaxHistory: hr.GetMaxHistory(), Whole: hr.DeletionTimestamp != nil, Kept: hr.Status.Kept}

@@ -61,6 +61,7 @@ func (p *Pass) reread() {
 	p.Observed.Dependencies = had.Dependencies
 	p.Observed.Looked = had.Looked
 	p.Observed.Owner = had.Owner
+	p.Observed.Approvals = had.Approvals
 }
 
 // setHistory adds the records of the release, and what was found out about the newest one.

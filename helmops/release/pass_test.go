@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/approval"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/status"
 )
@@ -32,6 +33,8 @@ func decideLooking(
 		switch fact {
 		case plan.FactObjects:
 			pass.SetLive(look())
+		case plan.FactApprovals:
+			pass.Observed.Approvals = &approval.Plans{}
 		case plan.FactDependencies:
 			pass.Observed.Dependencies = &plan.Dependencies{}
 		default:

@@ -23,6 +23,9 @@ func (r *Runner) preview(ctx context.Context, w Work, action engine.Action, outc
 	if err == nil {
 		outcome.Planned, err = plannedOf(w, foresight)
 	}
+	if err == nil && r.KeepPlan != nil {
+		r.KeepPlan(ctx, w, foresight, outcome.Planned)
+	}
 	outcome.Failure = failureOf(plan.Upgrade, err, w.Inputs)
 }
 

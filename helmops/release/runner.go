@@ -52,6 +52,8 @@ type Runner struct {
 	// Namesake finds the Helm release of the same name in another namespace that has its records in the same storage
 	// namespace; nil is none. It is asked for a release that has no records. A nil function finds none.
 	Namesake func(ctx context.Context, access cluster.Access, target plan.Target) (*plan.Namesake, error)
+	// KeepPlan keeps the whole of a plan that was computed, beside the summary in the status. Nil keeps none.
+	KeepPlan func(ctx context.Context, w Work, f *engine.Foresight, summary *v1beta1.PlanStatus)
 	// NotAttributable says what else goes wrong at the moment that may be the cause of a failure; empty when there is
 	// nothing. Nil never knows of anything.
 	NotAttributable func(ctx context.Context, hr *v1beta1.HelmRelease) string

@@ -24,22 +24,33 @@ func planned(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	next := o.Planned
 	next.ObservedGeneration = o.Generation
 	next.ExpiresAt = metav1.NewTime(now.Add(v1beta1.PlanValidity))
-	next.Moved = movedSince(hr, next)
+	replace(hr, next)
 	hr.Status.Plan = next
 	return Event{}
 }
 
-// movedSince says in words what is different from the plan that was approved, as far as the status still knows that
-// plan.
-func movedSince(hr *v1beta1.HelmRelease, next *v1beta1.PlanStatus) string {
+// replace notes which plan the next one takes the place of. That stays the plan that the spec approves, as long as the
+// status knows what it was made of.
+func replace(hr *v1beta1.HelmRelease, next *v1beta1.PlanStatus) {
 	had := hr.Status.Plan
-	if had == nil || hr.Spec.Sync == nil || hr.Spec.Sync.Approved == "" || next.Digest == hr.Spec.Sync.Approved {
-		return ""
-	}
-	if had.Digest != hr.Spec.Sync.Approved {
-		return had.Moved // that is still what there is to say
+	if had == nil {
+		return
 	}
 
+	approved := hr.Spec.Sync != nil && had.Replaces != "" && had.Replaces == hr.Spec.Sync.Approved
+	switch {
+	case next.Digest == had.Replaces: // it is the former one again
+	case had.Digest == next.Digest, approved:
+		next.Replaces = had.Replaces
+		next.Moved = had.Moved
+	default:
+		next.Replaces = had.Digest
+		next.Moved = movedSince(had, next)
+	}
+}
+
+// movedSince says in words what is different between two plans.
+func movedSince(had, next *v1beta1.PlanStatus) string {
 	var moved []string
 	add := func(differs bool, what string) {
 		if differs {

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -102,8 +103,9 @@ func shortDuration(d time.Duration) string {
 // waiting says what a release waits for that has a time, and until when.
 func waiting(hr *v1beta1.HelmRelease) Next {
 	if p := hr.Status.Plan; p != nil && reasonOf(hr) == v1beta1.AwaitingApprovalReason {
-		return Next{Action: NextChange, Message: "nothing until the plan is approved; to approve it, set " +
-			"spec.sync.approved to " + p.Digest + " where the release is declared"}
+		return Next{Action: NextChange, Message: fmt.Sprintf("nothing until the plan is approved; to approve it: fairlead "+
+			"approve release %s --plan %s -n %s, or set spec.sync.approved to %s where the release is declared",
+			hr.Name, v1beta1.ShortDigest(p.Digest), hr.Namespace, p.Digest)}
 	}
 	if a := hr.Status.Adoption; a != nil && a.Until != nil && reasonOf(hr) == v1beta1.AdoptionHeldReason {
 		return Next{Action: NextWait, At: a.Until.DeepCopy(),

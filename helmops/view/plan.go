@@ -89,11 +89,13 @@ type PlanInput struct {
 	Foresight *engine.Foresight
 	// Namespace of the release.
 	Namespace string
+	// DisableHooks is set when the release runs no hooks.
+	DisableHooks bool
 	// Mask hides secrets in values.
 	Mask func(string) string
 }
 
-// NewPlan compares what runs with what would run. Names, the chart and the hooks that would run are left to the caller.
+// NewPlan compares what runs with what would run. Names and the chart are left to the caller.
 func NewPlan(in PlanInput) (Plan, error) {
 	f := in.Foresight
 	p, err := preview.Of(preview.Input{
@@ -109,7 +111,7 @@ func NewPlan(in PlanInput) (Plan, error) {
 	out.FromRevision = f.Inputs.From
 	out.Risk = p.Risk.String()
 	out.Summary.Same = p.Same
-	out.Hooks = hookDifferences(f.From.Hooks, f.To.Hooks)
+	out.Hooks = HooksOfNext(hookDifferences(f.From.Hooks, f.To.Hooks), f.First, in.DisableHooks)
 	out.Requests = PlanRequests{
 		CPU:    PlanAmount{From: p.Requests.CPU.From, To: p.Requests.CPU.To},
 		Memory: PlanAmount{From: p.Requests.Memory.From, To: p.Requests.Memory.To},

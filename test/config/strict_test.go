@@ -91,8 +91,8 @@ func TestRolesOfTenants(t *testing.T) {
 	} {
 		role := get[*rbacv1.ClusterRole](t, index, "ClusterRole//"+name)
 		kinds := slices.DeleteFunc(slices.Clone(kinds), func(kind string) bool {
-			// Freezes are of cluster administrators.
-			return name == "fairlead-edit" && kind == "releasefreezes"
+			// Freezes are of cluster administrators, and the controller writes plans.
+			return name == "fairlead-edit" && (kind == "releasefreezes" || kind == "releaseplans")
 		})
 		if len(role.Rules) != 1 || !slices.Equal(role.Rules[0].Resources, kinds) ||
 			!slices.Equal(role.Rules[0].Verbs, want.verbs) ||

@@ -212,9 +212,8 @@ func TestApprovalFreezeAndPin(t *testing.T) {
 	p.await("dev 1.0.0 Pinned", "staging 1.2.0 Verified", "prod 1.2.0 Verified")
 }
 
-// The API server refuses an approval in another name. Two approvers are two users; without the policy that checks
-// them, two are
-// refused.
+// The API server refuses an approval in another name. Two approvers are two users; without the policy that checks them,
+// two are refused.
 func TestApprovers(t *testing.T) {
 	t.Parallel()
 	p := newPipeline(t, func(p *v1beta1.ReleasePipeline) {
@@ -224,9 +223,7 @@ func TestApprovers(t *testing.T) {
 		}
 	})
 	digest := p.publish("1.0.0")
-	policies := filepath.Join("..", "..", "config", "approvals", "policies.yaml")
-	mustRun(t, "kubectl", "apply", "-f", policies)
-	t.Cleanup(func() { mustRun(t, "kubectl", "delete", "-f", policies) })
+	approvalPolicies(t)
 	until(t, "an approval in another name is refused", func() bool {
 		_, stderr, code := p.approval("alice", "bob", digest)
 		return code != 0 && strings.Contains(stderr, "spec.user has to be the name of the user who makes the request")

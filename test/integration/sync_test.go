@@ -133,7 +133,7 @@ func TestManualSync(t *testing.T) {
 		t.Errorf("after other values the plan is %+v", other)
 	}
 	says(t, condition(t, hr, v1beta1.ReadyCondition).Message,
-		"approved is plan "+v1beta1.ShortDigest(next.Digest)+", and this has changed since: values")
+		"approved is plan "+v1beta1.ShortDigest(next.Digest)+"; this has changed since that approval: values")
 	approvePlan(t, hr, other.Digest)
 	until(t, "the approved upgrade is there", func() bool { return revisionOf(t, hr) == "2 1.1.0" })
 	awaitReady(t, hr)

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+)
+
+// plannedWords are the kinds whose plans can wait for an approval.
+var plannedWords = []string{"release"}
+
+// planSite is an object whose plan is decided about.
+type planSite struct {
+	kind kind
+	key  types.NamespacedName
+	sync *v1beta1.Sync
+	// waiting is the plan that waits; nil for none.
+	waiting *v1beta1.PlanStatus
+}
+
+func (s planSite) describe() string { return s.kind.describe(s.key) }
+
+// groups are those whose users decide; none when any user may.
+func (s planSite) groups() []string {
+	if s.sync == nil || s.sync.Approval == nil {
+		return nil
+	}
+	return s.sync.Approval.Groups
+}
+
+// expires reports whether approvals of the object do.
+func (s planSite) expires() bool {
+	return s.sync != nil && s.sync.Approval != nil && s.sync.Approval.Expires != nil
+}
+
+// digest is the whole digest of the plan that a user names.
+func (s planSite) digest(named string) (string, error) {
+	const short = 12 // as messages show it
+
+	bare := strings.TrimPrefix(named, "sha256:")
+	isHex := strings.Trim(bare, "0123456789abcdef") == ""
+	switch {
+	case !isHex || len(bare) < short || len(bare) > 64:
+		return "", fmt.Errorf("%q is no digest of a plan; to see the plan that waits: fairlead plan %s %s --waiting -n %s",
+			named, s.kind.word, s.key.Name, s.key.Namespace)
+	case s.waiting == nil && len(bare) == 64:
+		return "sha256:" + bare, nil // the plan was computed by the command, before the controller did
+	case s.waiting == nil:
+		return "", fmt.Errorf("%s waits with no plan; give the whole digest to decide about a plan before that",
+			s.describe())
+	case !strings.HasPrefix(s.waiting.Digest, "sha256:"+bare):
+		return "", fmt.Errorf("%s waits with plan %s, not with %s; nothing was decided. To see it: fairlead plan %s %s "+
+			"--waiting -n %s", s.describe(), v1beta1.ShortDigest(s.waiting.Digest), named, s.kind.word, s.key.Name,
+			s.key.Namespace)
+	default:
+		return s.waiting.Digest, nil
+	}
+}
+
+// decideOnPlan carries out a command about the plan of an object.
+func (a *app) decideOnPlan(cmd *cobra.Command, args []string, digest string, action stageAction) error {
+	k, name, err := kindAndName(cmd, args, append(slices.Clone(plannedWords), "pipeline")...)
+	switch {
+	case err != nil:
+		return err
+	case digest == "":
+		return usagef(cmd, "--plan is missing: an approval is for one plan, named by its digest")
+	}
+
+	c, err := a.open()
+	if err != nil {
+		return err
+	}
+
+	key := types.NamespacedName{Namespace: c.namespace, Name: name}
+	hr, err := a.release(cmd.Context(), c, k, key)
+	if err != nil {
+		return err
+	}
+
+	said, err := action.plans(cmd.Context(), c, planSite{
+		kind: k, key: key, sync: hr.Spec.Sync, waiting: hr.Status.Plan,
+	}, digest)
+	if err == nil {
+		a.say("%s", said)
+	}
+
+	return err
+}
+
+func (f *decisionFlags) approvePlan(
+	ctx context.Context, c *connection, at planSite, digest string,
+) (said string, err error) {
+	return f.decidePlan(ctx, c, at, digest, v1beta1.DecisionApprove)
+}
+
+func (f *decisionFlags) rejectPlan(
+	ctx context.Context, c *connection, at planSite, digest string,
+) (said string, err error) {
+	return f.decidePlan(ctx, c, at, digest, v1beta1.DecisionReject)
+}
+
+// decidePlan makes an Approval in the name of the caller.
+func (f *decisionFlags) decidePlan(
+	ctx context.Context, c *connection, at planSite, named, decision string,
+) (said string, err error) {
+	digest, err := at.digest(named)
+	if err != nil {
+		return "", err
+	}
+
+	user, err := c.user(ctx)
+	if err != nil {
+		return "", fmt.Errorf("ask the API server who you are: %w", err)
+	}
+
+	groups, err := groupsFor(ctx, c, at.describe(), at.groups())
+	if err != nil {
+		return "", err
+	}
+
+	spec := v1beta1.ApprovalSpec{
+		Kind: at.kind.name, Name: at.key.Name, Digest: digest, User: user, Groups: groups, Decision: decision,
+		Comment: f.comment,
+	}
+	what := fmt.Sprintf("%s: plan %s", at.describe(), v1beta1.ShortDigest(digest))
+	if had := f.decidedPlan(ctx, c, at, spec); had != "" {
+		return fmt.Sprintf("%s is %s by %s already, as Approval %s; nothing was changed", what, verbOf(decision), user,
+			had), nil
+	}
+
+	made := &v1beta1.Approval{Spec: spec, ObjectMeta: metav1.ObjectMeta{
+		Namespace: at.key.Namespace, GenerateName: at.key.Name + "-",
+	}}
+	err = c.client.Create(ctx, made, fieldManager, client.FieldValidation(metav1.FieldValidationStrict))
+	if err != nil {
+		return "", requestError("create", "approvals", made.Namespace, "", err)
+	}
+
+	said = fmt.Sprintf("%s %s by %s", what, verbOf(decision), user)
+	if at.waiting == nil {
+		said += "; the release waits with no plan at present"
+	}
+
+	return said, nil
+}
+
+// decidedPlan names an Approval that says what another one would say; empty for none, for a new comment, where approvals
+// expire, and where the caller may not list them.
+func (f *decisionFlags) decidedPlan(
+	ctx context.Context, c *connection, at planSite, wanted v1beta1.ApprovalSpec,
+) string {
+	if f.comment != "" || at.expires() {
+		return ""
+	}
+
+	list := &v1beta1.ApprovalList{}
+	if err := c.client.List(ctx, list, client.InNamespace(at.key.Namespace)); err != nil {
+		return ""
+	}
+
+	for i := range list.Items {
+		s := list.Items[i].Spec
+		same := s.Kind == wanted.Kind && s.Name == wanted.Name && s.Digest == wanted.Digest && s.User == wanted.User
+		if same && slices.Equal(s.Groups, wanted.Groups) && verbOf(s.Decision) == verbOf(wanted.Decision) {
+			return list.Items[i].Name
+		}
+	}
+
+	return ""
+}
