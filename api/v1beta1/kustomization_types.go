@@ -95,6 +95,10 @@ type KustomizationSpec struct {
 	// Decryption says how encrypted files are decrypted. Without it they are refused.
 	// +optional
 	Decryption *Decryption `json:"decryption,omitempty"`
+	// Sync says when the controller applies new revisions, and which plans wait for an approval; at any time when left
+	// out.
+	// +optional
+	Sync *Sync `json:"sync,omitempty"`
 
 	Overlay `json:",inline"`
 }
@@ -333,6 +337,15 @@ type KustomizationStatus struct {
 	// Released are objects that are no longer in the source and wait for another Kustomization to take them over.
 	// +optional
 	Released *ReleasedObjects `json:"released,omitempty"`
+	// LastAppliedArtifact is the digest of the artifact that was applied last; empty without spec.sync. The controller
+	// builds it again to repair drift while a newer one waits.
+	// +kubebuilder:validation:MaxLength=256
+	// +optional
+	LastAppliedArtifact string `json:"lastAppliedArtifact,omitempty"`
+	// Plan is what applying the newest revision would do, where spec.sync has it wait for an approval; absent when
+	// nothing is pending.
+	// +optional
+	Plan *KustomizationPlanStatus `json:"plan,omitempty"`
 }
 
 // LimitExceeded is a set of manifests and settings that exceeds a bound of memory, time or size. The controller does

@@ -116,7 +116,8 @@ const (
 	StorageErrorReason = "StorageError"
 	// PreflightRejectedReason: the API server would refuse what an upgrade changes; nothing was changed.
 	PreflightRejectedReason = "PreflightRejected"
-	// AwaitingApprovalReason: the plan of the next install or upgrade waits for an approval; what runs stays.
+	// AwaitingApprovalReason: the plan of the next install or upgrade, or of the next revision of a Kustomization, waits
+	// for an approval; what runs stays.
 	AwaitingApprovalReason = "AwaitingApproval"
 	// KnownBadReason: this very input has failed before and is not tried again.
 	KnownBadReason = "KnownBad"

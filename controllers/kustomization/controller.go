@@ -22,8 +22,6 @@ import (
 	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/kube/health"
-	"fairlead.dev/fairlead/helmops/kube/redact"
-	"fairlead.dev/fairlead/helmops/kube/ssa"
 	"fairlead.dev/fairlead/helmops/kube/tracker"
 	"fairlead.dev/fairlead/helmops/kube/warning"
 	"fairlead.dev/fairlead/helmops/kustomize/apply"
@@ -38,6 +36,10 @@ const slow = plan.Slow
 // Engine is what the controller wants of the cluster.
 type Engine interface {
 	Apply(ctx context.Context, access cluster.Access, set apply.Set) apply.Result
+	// Foresee finds out what Apply would do. mask hides secrets in what it returns.
+	Foresee(
+		ctx context.Context, access cluster.Access, set apply.Set, mask func(string) string,
+	) (*apply.Foresight, error)
 	Delete(ctx context.Context, access cluster.Access, how apply.Departure) apply.Result
 	Look(
 		access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, rules *health.Rules, quote bool,
@@ -62,6 +64,10 @@ type handler struct {
 	mu sync.Mutex
 	// fightBackoff are the times until which objects that another manager keeps changing are left alone.
 	fightBackoff map[types.NamespacedName]time.Time
+	// repairable are the times from which on objects are corrected again while a plan waits.
+	repairable map[types.NamespacedName]time.Time
+	// replans are the times from which on plans are computed again that had changed by the time of their attempt.
+	replans map[types.NamespacedName]time.Time
 	// obstacles are the objects of others that kept the last attempt from deleting something.
 	obstacles map[types.NamespacedName]tracker.Ref
 	// awaited are the Kustomizations for which something has come that the last attempt lacked, audited when objects that
@@ -77,6 +83,12 @@ type actionResult struct {
 	// unwanted is set when the object was changed before it was the turn of the attempt: nothing was done.
 	unwanted bool
 	applied  status.Applied
+	// planned is what an attempt would do that only found that out; nil for others, and when that failed. preview is set
+	// for such an attempt, repair for one that corrected what is applied.
+	planned         *v1beta1.KustomizationPlanStatus
+	preview, repair bool
+	// planChanged is set when nothing was done because it would not be what was approved.
+	planChanged bool
 	// spared are objects that were not deleted, with the reason.
 	spared []string
 	// warned are objects that the API server took with warnings, masked.
@@ -107,8 +119,8 @@ func (h *handler) act(pass *pass, p plan.Plan) time.Duration {
 	}
 
 	switch p.Step {
-	case plan.Apply:
-		h.start(k, pass.inputs, kindOf(p))
+	case plan.Apply, plan.Preview:
+		h.start(k, pass.inputs, p)
 		return slow
 	case plan.Delete:
 		h.follow(k, true)
@@ -118,6 +130,9 @@ func (h *handler) act(pass *pass, p plan.Plan) time.Duration {
 		h.leave(k, p)
 		return 0
 	default:
+		if p.Settled {
+			status.KustomizationArtifact(k, pass.inputs.artifact.Digest)
+		}
 		h.recordEvent(k, status.KustomizationPlanned(k, p, pass.observed.Objects, h.now()))
 		return p.After
 	}
@@ -131,17 +146,19 @@ func kindOf(p plan.Plan) fair.Kind {
 	return fair.Ordinary
 }
 
-// start builds and applies outside of the worker.
-func (h *handler) start(k *v1beta1.Kustomization, in inputs, kind fair.Kind) {
+// start builds and applies outside of the worker, or finds out what applying would do.
+func (h *handler) start(k *v1beta1.Kustomization, in inputs, p plan.Plan) {
 	key := client.ObjectKeyFromObject(k)
 	h.mu.Lock()
 	delete(h.awaited, key)
-	delete(h.fightBackoff, key)
-	h.audited[key] = h.now()
+	if p.Step == plan.Apply {
+		delete(h.fightBackoff, key)
+		h.audited[key] = h.now()
+	}
 	h.mu.Unlock()
 	h.follow(k, true)
 	wanted := k.DeepCopy()
-	turn := h.turns.begin(k, kind)
+	turn := h.turns.begin(k, p)
 	h.tasks.Start(key, func(ctx context.Context) actionResult {
 		started := h.now()
 		defer h.turns.end(key)
@@ -149,70 +166,10 @@ func (h *handler) start(k *v1beta1.Kustomization, in inputs, kind fair.Kind) {
 		out.applied.Request = wanted.Annotations[v1beta1.ReconcileRequestAnnotation]
 		out.applied.Forced = forceRequested(wanted)
 		out.took = h.now().Sub(started)
+		out.preview = turn.preview
+		out.repair = turn.repair
 		return out
 	}, func(fault error) actionResult { return faulted(wanted, in.artifact.Revision, in.digest, fault) })
-}
-
-// attempt builds the objects and brings them into the cluster, when it is its turn.
-func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inputs, t *turn) actionResult {
-	place, err := h.place(ctx, k, in, t)
-	if err != nil {
-		return actionResult{unwanted: true}
-	}
-
-	defer place.Close()
-	ctx, cancel := context.WithTimeout(ctx, k.GetTimeout())
-	defer cancel()
-	out := actionResult{
-		applied: status.Applied{Generation: k.Generation, Revision: in.artifact.Revision, Digest: in.digest},
-	}
-	objects, mask, err := h.build(ctx, k, in)
-	mask = mask.Join(redact.NewMask(cluster.Secrets(in.access.Kubeconfig)...))
-	if err != nil {
-		reason, final := reasonOf(err)
-		out.applied.Failure = &status.Failure{Reason: reason, Final: final, Message: mask.Apply(ssa.Scrub(err.Error()))}
-		return out
-	}
-
-	set := setOf(k, objects, in.ignore)
-	set.Kind = t.kind
-	set.Begun = place.Close
-	set.Revision = in.artifact.Revision
-	set.Handover = &handover{gatherer: h.gatherer, ctx: ctx, k: k, revision: in.artifact.Revision, now: h.now}
-	result := h.engine.Apply(ctx, in.access, set)
-	out.applied.Released = plan.Release(k, in.artifact.Revision, result.Held, h.now())
-	for _, spared := range result.Spared {
-		out.spared = append(out.spared, mask.Apply(ssa.Scrub(spared)))
-	}
-
-	out.again = result.Again
-	out.applied.Retained = result.Retained
-	out.applied.StillRetained = result.StillRetained
-	out.applied.RetainedKnown = true
-	for _, dropped := range result.Dropped {
-		out.applied.Dropped = append(out.applied.Dropped, mask.Apply(dropped))
-	}
-
-	for _, object := range result.Warned {
-		hide := func(text string) string { return mask.Apply(ssa.Scrub(text)) }
-		out.warned = append(out.warned, object.Masked(hide))
-	}
-
-	out.applied.Inventory = result.Inventory
-	out.applied.Created = result.Created
-	out.applied.Changed = result.Changed
-	out.applied.Deleted = result.Deleted
-	out.applied.Corrected = result.Corrected
-	out.applied.Kept = result.Kept
-	if result.Err != nil {
-		out.obstacle = blockerOf(result.Err)
-		reason, final := apply.Reason(result.Err)
-		out.applied.Failure = &status.Failure{
-			Reason: reason, Final: final, Message: mask.Apply(ssa.Scrub(result.Err.Error())),
-		}
-	}
-
-	return out
 }
 
 // collectResult records an attempt that has ended, and reports whether it has changed objects.
@@ -226,6 +183,18 @@ func (h *handler) collectResult(ctx context.Context, k *v1beta1.Kustomization) (
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.awaited[client.ObjectKeyFromObject(k)] = true // it is due as much as it was
+		return false
+	}
+
+	switch {
+	case ended.planChanged:
+		h.collectPlanChanged(k)
+		return false
+	case ended.planned != nil:
+		status.KustomizationForeseen(k, ended.planned, h.now())
+		return false
+	case ended.repair:
+		h.collectRepair(k, ended)
 		return false
 	}
 
@@ -249,6 +218,12 @@ func (h *handler) collectResult(ctx context.Context, k *v1beta1.Kustomization) (
 	}
 
 	h.recordEvent(k, event, details...)
+	h.recordRemarks(k, ended)
+	return len(ended.applied.Created)+len(ended.applied.Changed) > 0
+}
+
+// recordRemarks records events about single objects of an attempt.
+func (h *handler) recordRemarks(k *v1beta1.Kustomization, ended actionResult) {
 	h.recordEvent(k, status.Kept(ended.applied.Retained).As(status.ActionApply))
 	h.recordEvent(k, status.Dropped(ended.applied.Dropped).As(status.ActionApply))
 	for _, event := range status.Warned(ended.warned) {
@@ -258,8 +233,6 @@ func (h *handler) collectResult(ctx context.Context, k *v1beta1.Kustomization) (
 	for _, spared := range ended.spared {
 		h.recordEvent(k, status.Spared(spared))
 	}
-
-	return len(ended.applied.Created)+len(ended.applied.Changed) > 0
 }
 
 // Forget implements loop.Handler.
@@ -270,6 +243,8 @@ func (h *handler) Forget(key types.NamespacedName) {
 	delete(h.awaited, key)
 	delete(h.audited, key)
 	delete(h.fightBackoff, key)
+	delete(h.repairable, key)
+	delete(h.replans, key)
 	delete(h.obstacles, key)
 	delete(h.involved, key)
 }

@@ -12,6 +12,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/loop"
+	"fairlead.dev/fairlead/helmops/kustomize/plan"
 	"fairlead.dev/fairlead/helmops/process/fair"
 )
 
@@ -26,7 +27,7 @@ func TestAnAttemptThatPanicsFailsTheKustomizationWithBackOff(t *testing.T) {
 	}
 	k := &v1beta1.Kustomization{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web", Generation: 1}}
 	for failures := int64(1); failures <= 2; failures++ {
-		h.start(k, inputs{digest: "sha256:1"}, fair.Ordinary)
+		h.start(k, inputs{digest: "sha256:1"}, plan.Plan{Step: plan.Apply})
 		<-woken
 		h.collectResult(t.Context(), k)
 		ready := meta.FindStatusCondition(k.Status.Conditions, v1beta1.ReadyCondition)

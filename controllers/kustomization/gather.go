@@ -298,6 +298,7 @@ func digestOf(k *v1beta1.Kustomization, in inputs) string {
 	spec.HealthChecks = nil
 	spec.HealthCheckExprs = nil
 	spec.DeletionPolicy = ""
+	spec.Sync = nil
 	text, err := json.Marshal(struct {
 		Artifact  string
 		Spec      *v1beta1.KustomizationSpec

@@ -30,7 +30,7 @@ func (h *handler) observe(ctx context.Context, k *v1beta1.Kustomization) *pass {
 	news := h.collectResult(ctx, k)
 	elapsed, running := h.tasks.Running(key)
 	if running {
-		return h.passOf(k, &plan.Running{Elapsed: elapsed, Generation: h.turns.generation(k)}, news)
+		return h.passOf(k, h.turns.running(k, elapsed), news)
 	}
 	if k.DeletionTimestamp.IsZero() {
 		h.follow(k, k.Status.Released != nil || refused(k))
@@ -49,6 +49,8 @@ func (h *handler) passOf(k *v1beta1.Kustomization, running *plan.Running, news b
 		observed: plan.Observed{
 			Attempt:   plan.AttemptOf(&k.Status),
 			Ready:     status.IsReady(k),
+			Awaiting:  status.IsAwaitingApproval(k),
+			Planned:   plan.PlannedOf(&k.Status),
 			Inventory: len(inventoryOf(k)),
 			Released:  k.Status.Released,
 			Running:   running,
@@ -56,6 +58,8 @@ func (h *handler) passOf(k *v1beta1.Kustomization, running *plan.Running, news b
 			Awaited:   h.awaited[key],
 			Audited:   h.audited[key],
 			Truce:     h.fightBackoff[key],
+			Repairs:   h.repairable[key],
+			Replans:   h.replans[key],
 		},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -290,7 +291,7 @@ var scenarios = []scenario{
 
 func TestScenarios(t *testing.T) {
 	t.Parallel()
-	for _, s := range scenarios {
+	for _, s := range slices.Concat(scenarios, syncScenarios) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, s.spec...)

@@ -112,7 +112,8 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 		builds: fair.New(builds, buildsPerNamespace), remoteBuilds: fair.New(builds, builds/2),
 		events: manager.GetEventRecorder("fairlead"), now: o.Now, jitter: loop.Random,
 		awaited: map[types.NamespacedName]bool{}, audited: map[types.NamespacedName]time.Time{},
-		fightBackoff: map[types.NamespacedName]time.Time{},
+		fightBackoff: map[types.NamespacedName]time.Time{}, repairable: map[types.NamespacedName]time.Time{},
+		replans: map[types.NamespacedName]time.Time{},
 	}
 	loop.CountWaiting(h.waiting)
 	definition := &metav1.PartialObjectMetadata{}

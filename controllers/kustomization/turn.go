@@ -3,11 +3,13 @@ package kustomization
 import (
 	"context"
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/kustomize/plan"
 	"fairlead.dev/fairlead/helmops/process/fair"
 )
 
@@ -15,8 +17,11 @@ import (
 type turn struct {
 	generation int64
 	kind       fair.Kind
-	unwanted   chan struct{}
-	once       sync.Once
+	// preview and repair are as in plan.Running, approved and repair as in plan.Plan.
+	preview, repair bool
+	approved        string
+	unwanted        chan struct{}
+	once            sync.Once
 }
 
 // turns are those of the attempts that are under way. The zero value is ready to use.
@@ -26,13 +31,16 @@ type turns struct {
 }
 
 // begin notes an attempt, until it ends.
-func (t *turns) begin(k *v1beta1.Kustomization, kind fair.Kind) *turn {
+func (t *turns) begin(k *v1beta1.Kustomization, p plan.Plan) *turn {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.of == nil {
 		t.of = map[types.NamespacedName]*turn{}
 	}
-	begun := &turn{generation: k.Generation, kind: kind, unwanted: make(chan struct{})}
+	begun := &turn{
+		generation: k.Generation, kind: kindOf(p), preview: p.Step == plan.Preview, repair: p.Repair,
+		approved: p.Approved, unwanted: make(chan struct{}),
+	}
 	t.of[client.ObjectKeyFromObject(k)] = begun
 	return begun
 }
@@ -52,14 +60,18 @@ func (t *turns) supersede(k *v1beta1.Kustomization) {
 	}
 }
 
-// generation is that of the attempt that is being made for a Kustomization; its own when that is not known.
-func (t *turns) generation(k *v1beta1.Kustomization) int64 {
+// running is the attempt that is being made for a Kustomization since so long. Its generation is that of the
+// Kustomization when it is not known.
+func (t *turns) running(k *v1beta1.Kustomization, elapsed time.Duration) *plan.Running {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	out := &plan.Running{Elapsed: elapsed, Generation: k.Generation}
 	if begun := t.of[client.ObjectKeyFromObject(k)]; begun != nil {
-		return begun.generation
+		out.Generation = begun.generation
+		out.Preview = begun.preview
+		out.Repair = begun.repair
 	}
-	return k.Generation
+	return out
 }
 
 // place waits until few others have objects in memory that they do not write yet. What is for other clusters waits

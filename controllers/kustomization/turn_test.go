@@ -37,7 +37,7 @@ func TestAKustomizationThatIsChangedBeforeItsTurnLeavesTheQueue(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h.start(k, inputs{digest: "sha256:1"}, fair.Ordinary)
+		h.start(k, inputs{digest: "sha256:1"}, plan.Plan{Step: plan.Apply})
 		synctest.Wait()
 		look()
 		synctest.Wait()

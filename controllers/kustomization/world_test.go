@@ -38,6 +38,11 @@ type toy struct {
 	// exceeded is why nothing is asked of the cluster.
 	exceeded error
 	wrote    bool
+	// kube is the version of the API server. same is set when each revision makes the same objects, and refusal is why a
+	// plan cannot be computed.
+	kube    string
+	same    bool
+	refusal error
 }
 
 func (t *toy) next() (apply.Result, bool) {
@@ -56,6 +61,9 @@ var toyObjects = []v1beta1.ResourceRef{
 
 func (t *toy) Apply(_ context.Context, _ cluster.Access, set apply.Set) apply.Result {
 	set.Begun()
+	if f := t.foresight(set); set.Approved != "" && set.Approved != f.Digest {
+		return apply.Result{Err: &apply.PlanChangedError{Approved: set.Approved, Now: f.Digest}}
+	}
 	result, scripted := t.next()
 	if scripted {
 		if result.Err == nil {
@@ -67,7 +75,7 @@ func (t *toy) Apply(_ context.Context, _ cluster.Access, set apply.Set) apply.Re
 	switch {
 	case !t.wrote:
 		result.Created = []string{"ConfigMap apps/settings", "Deployment apps/web"}
-	case len(t.sight.Differs) > 0:
+	case set.Repair, len(t.sight.Differs) > 0:
 		result.Corrected = t.sight.Differs
 	default:
 		result.Changed = []string{"Deployment apps/web"}
@@ -128,7 +136,7 @@ func newWorld(t *testing.T, change ...func(*v1beta1.Kustomization)) *world {
 			t.Fatal(err)
 		}
 	}
-	w := &world{t: t, clock: now, toy: &toy{}, builder: &nothing{}, events: events.NewFakeRecorder(100)}
+	w := &world{t: t, clock: now, toy: &toy{kube: "v1.37.0"}, builder: &nothing{}, events: events.NewFakeRecorder(100)}
 	w.k = following("apps", "web", "")
 	w.k.Status = v1beta1.KustomizationStatus{}
 	w.k.Spec.Prune = true
@@ -168,7 +176,8 @@ func (w *world) restart() {
 		builds: fair.New(4, 4), remoteBuilds: fair.New(4, 4),
 		events: w.events, now: at, jitter: func(d time.Duration, _ float64) time.Duration { return d },
 		awaited: map[types.NamespacedName]bool{}, audited: map[types.NamespacedName]time.Time{},
-		fightBackoff: map[types.NamespacedName]time.Time{},
+		fightBackoff: map[types.NamespacedName]time.Time{}, repairable: map[types.NamespacedName]time.Time{},
+		replans: map[types.NamespacedName]time.Time{},
 	}
 	if w.source.Status.Artifact != nil {
 		w.unpacked()
@@ -258,7 +267,7 @@ func (w *world) settle(patience time.Duration) {
 	for range 60 {
 		p := w.step()
 		switch {
-		case p.Step == plan.Apply || p.Step == plan.Delete:
+		case p.Step == plan.Apply || p.Step == plan.Delete || p.Step == plan.Preview:
 			<-w.woken
 			w.clock = w.clock.Add(time.Second)
 			continue
@@ -297,6 +306,9 @@ func (w *world) show(again time.Duration) {
 	}
 	if s.LastHandledForceAt != "" {
 		fmt.Fprintf(&w.log, ", forced %q", s.LastHandledForceAt)
+	}
+	if p := s.Plan; p != nil {
+		fmt.Fprintf(&w.log, ", plan %s of %s, %s", v1beta1.ShortDigest(p.Digest), p.Revision, p.Risk)
 	}
 	w.log.WriteString("\n")
 }

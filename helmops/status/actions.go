@@ -17,6 +17,8 @@ const (
 	ActionPromote = "Promote"
 	// ActionApply is that of Kustomizations that apply objects.
 	ActionApply = "Apply"
+	// ActionPlan is that of Kustomizations whose plan waits for an approval.
+	ActionPlan = "Plan"
 	// ActionPrune is that of objects that are no longer wanted.
 	ActionPrune = "Prune"
 	// ActionOrphan leaves the Helm release, or the objects of a Kustomization, in the cluster when the object is

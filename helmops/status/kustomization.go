@@ -16,6 +16,8 @@ type Applied struct {
 	// Generation of the Kustomization, Revision of the source, and Digest of the set that was applied.
 	Generation       int64
 	Revision, Digest string
+	// Artifact is the digest of the artifact of that revision.
+	Artifact string
 	// Departing is set when the Kustomization is being deleted, and the attempt deletes its objects.
 	Departing bool
 	// Inventory of what is in the cluster by now; nil when it is as before.
@@ -80,6 +82,8 @@ func recordApplied(k *v1beta1.Kustomization, o Applied, now time.Time) Event {
 	k.Status.Failures = 0
 	k.Status.LastAppliedRevision = o.Revision
 	k.Status.LastAppliedDigest = o.Digest
+	k.Status.Plan = nil
+	KustomizationArtifact(k, o.Artifact)
 	drifted(o, w)
 	if !news && len(o.Kept) == 0 {
 		return Event{}

@@ -20,6 +20,8 @@ func KustomizationPlanned(
 		if Message(k) != before {
 			return Event{Warning: true, Reason: p.Obstacle.Reason, Message: p.Obstacle.Message}
 		}
+	case p.Reason == v1beta1.AwaitingApprovalReason:
+		return kustomizationAwaits(k, p, objects, now)
 	case p.Limited:
 		KustomizationLimited(k, now)
 	case p.Progress:
@@ -100,6 +102,7 @@ func KustomizationLimited(k *v1beta1.Kustomization, now time.Time) {
 // set when that takes longer than it may.
 func KustomizationSettled(k *v1beta1.Kustomization, waiting []v1beta1.ObjectHealth, overdue bool, now time.Time) {
 	k.Status.ObservedGeneration = k.Generation
+	k.Status.Plan = nil
 	count := 0
 	if k.Status.Inventory != nil {
 		count = len(k.Status.Inventory.Entries)

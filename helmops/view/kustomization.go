@@ -250,18 +250,6 @@ func documentOf(object *unstructured.Unstructured) (string, error) {
 	if object == nil {
 		return "", nil
 	}
-	text, err := yaml.Marshal(bare(object))
+	text, err := yaml.Marshal(apply.Bare(object))
 	return string(text), err
-}
-
-// bare is an object without what the API server keeps of it.
-func bare(object *unstructured.Unstructured) map[string]any {
-	own := object.DeepCopy()
-	for _, field := range []string{
-		"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink",
-	} {
-		unstructured.RemoveNestedField(own.Object, "metadata", field)
-	}
-	delete(own.Object, "status")
-	return own.Object
 }

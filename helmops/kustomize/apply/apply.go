@@ -47,6 +47,8 @@ type run struct {
 	departs bool
 	// foresight of a preview; nil otherwise.
 	foresight HandoverPreview
+	// tolerant is set on a preview that judges what the API server refuses by its manifest.
+	tolerant bool
 
 	mu     sync.Mutex
 	result Result
@@ -72,10 +74,7 @@ func (e *Engine) Apply(ctx context.Context, access cluster.Access, set Set) Resu
 	defer share.Close()
 	r := &run{Set: set, engine: e, site: at, as: as, share: share}
 	written := false
-	if err = r.prepare(ctx); err == nil {
-		err = r.validate(ctx)
-	}
-
+	err = r.prove(ctx)
 	if err == nil { // an object may be claimed only by those who may write it
 		err = r.claim(ctx)
 		r.release(err)
@@ -85,12 +84,12 @@ func (e *Engine) Apply(ctx context.Context, access cluster.Access, set Set) Resu
 		written, err = r.roll(ctx)
 	}
 
-	if err == nil && r.Prune {
+	if err == nil && r.Prune && !r.Repair {
 		r.hold()
 		err = r.prune(ctx)
 	}
 
-	if err == nil {
+	if err == nil && !r.Repair {
 		r.letGo(ctx)
 	}
 
@@ -107,6 +106,17 @@ func (e *Engine) Apply(ctx context.Context, access cluster.Access, set Set) Resu
 	return r.result
 }
 
+// prove finds out whether the set can be applied, and whether that would be what was approved.
+func (r *run) prove(ctx context.Context) error {
+	if err := r.prepare(ctx); err != nil {
+		return err
+	}
+	if err := r.validate(ctx); err != nil {
+		return err
+	}
+	return r.asApproved(ctx)
+}
+
 // waitReleased waits without holding the processor. It is not for several waits at the same time.
 func (r *run) waitReleased(wait func() error) error {
 	r.share.Release()
@@ -116,19 +126,50 @@ func (r *run) waitReleased(wait func() error) error {
 
 // prepare finds out what each object is in the cluster, and whose.
 func (r *run) prepare(ctx context.Context) error {
-	if len(r.Objects) == 0 && len(r.Before) > 0 && r.Prune && !r.AllowEmpty {
+	if len(r.Objects) == 0 && len(r.Before) > 0 && r.Prune && !r.AllowEmpty && !r.Repair {
 		return &EmptyError{Objects: len(r.Before)}
 	}
 
 	r.crdsInSet = broughtBy(r.Objects)
+	if err := r.partition(); err != nil {
+		return err
+	}
+	if err := r.observe(ctx); err != nil {
+		return err
+	}
+
+	for _, i := range r.items {
+		if r.Repair && !i.unchanged() {
+			r.leaveUntilApproved(i)
+		} else if n := needOf(i, func() *dispute { return r.dispute(i) }, r.Ignore); n.write {
+			r.open = append(r.open, i)
+		} else if n.leave {
+			r.leaveAlone(i, n.dispute)
+		}
+	}
+
+	r.shapes(r.open)
+	return nil
+}
+
+// partition finds out which objects are wanted, and which are no longer.
+func (r *run) partition() error {
 	before := r.before()
 	for _, o := range r.Objects {
 		i, err := newItem(o, r.site.cluster.Mapper(), r.crdsInSet, r.Owner.Namespace)
+		var unknown *KindError
+		if r.Repair && errors.As(err, &unknown) {
+			continue // no object of that kind was applied
+		}
 		if err != nil {
 			return err
 		}
 
 		i.before = before[i.id]
+		if r.Repair && i.before == nil {
+			continue
+		}
+
 		delete(before, i.id)
 		r.items = append(r.items, i)
 	}
@@ -139,19 +180,6 @@ func (r *run) prepare(ctx context.Context) error {
 		}
 	}
 
-	if err := r.observe(ctx); err != nil {
-		return err
-	}
-
-	for _, i := range r.items {
-		if n := needOf(i, func() *dispute { return r.dispute(i) }, r.Ignore); n.write {
-			r.open = append(r.open, i)
-		} else if n.leave {
-			r.leaveAlone(i, n.dispute)
-		}
-	}
-
-	r.shapes(r.open)
 	return nil
 }
 

@@ -138,6 +138,14 @@ type Set struct {
 	Begun func()
 	// Handover decides how objects change hands; nil lets none do so.
 	Handover Handover
+	// Repair writes nothing but objects of Before that differ from what was applied, and only with the manifest that was
+	// applied: objects that are new, that have another manifest, or that the set no longer has, stay as they are.
+	Repair bool
+	// Approved is the digest of the plan that may run: Apply changes nothing when it would do anything else. Empty lets
+	// it do what the set says.
+	Approved string
+	// From identifies what is applied, for the digest of the plan; empty for nothing.
+	From string
 }
 
 // before is the inventory by the objects in it.

@@ -27,6 +27,8 @@ func (r *run) takenFrom(ctx context.Context, i *item, live *unstructured.Unstruc
 	switch {
 	case owner.Name == "" || owner == r.Owner || !r.exists(ctx, owner):
 		return "", nil
+	case r.tolerant:
+		return owner.String(), nil // who gets the object is decided when it is applied
 	case r.foresight != nil && r.foresight.Takes(ctx, owner, i.id):
 		return owner.String(), nil
 	}

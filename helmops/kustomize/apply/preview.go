@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 
+	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/kube/definition"
 	"fairlead.dev/fairlead/helmops/kube/drift"
@@ -28,6 +29,9 @@ type Previewed struct {
 	From, To string
 	// Unsure says who may take over an object that would be deleted, without that being known.
 	Unsure string
+	// Refused says why the API server does not take the object as it would be, which is then its manifest laid over
+	// what is there; empty when it takes it, and in previews that fail then.
+	Refused string
 }
 
 // Preview finds out what applying a set would do, with the rights of as. It only reads and tries. exists reports
@@ -37,28 +41,31 @@ func Preview(
 	ctx context.Context, as *cluster.Identity, set Set, exists func(context.Context, types.NamespacedName) bool,
 	foresight HandoverPreview,
 ) ([]Previewed, error) {
-	r := &run{
-		Set: set, as: as, site: &clusterState{cluster: as.Cluster()}, crdsInSet: broughtBy(set.Objects),
-		engine:    &Engine{config: Config{Exists: exists}},
-		foresight: foresight,
-	}
-	before := set.before()
-	for _, o := range set.Objects {
-		i, err := newItem(o, as.Cluster().Mapper(), r.crdsInSet, set.Owner.Namespace)
-		if err != nil {
-			return nil, err
-		}
+	r := newPreview(as, set, exists)
+	r.foresight = foresight
+	return r.previewAll(ctx)
+}
 
-		i.before = before[i.id]
-		r.items = append(r.items, i)
+func newPreview(
+	as *cluster.Identity, set Set, exists func(context.Context, types.NamespacedName) bool,
+) *run {
+	return &run{
+		Set: set, as: as, site: &clusterState{cluster: as.Cluster()}, crdsInSet: broughtBy(set.Objects),
+		engine: &Engine{config: Config{Exists: exists}},
+	}
+}
+
+func (r *run) previewAll(ctx context.Context) ([]Previewed, error) {
+	if err := r.partition(); err != nil {
+		return nil, err
 	}
 
 	out, err := r.previewItems(ctx)
 	switch {
-	case err != nil, !set.Prune:
+	case err != nil, !r.Prune:
 		return out, err
-	case len(set.Objects) == 0 && len(set.Before) > 0 && !set.AllowEmpty:
-		return out, &EmptyError{Objects: len(set.Before)}
+	case len(r.Objects) == 0 && len(r.Before) > 0 && !r.AllowEmpty:
+		return out, &EmptyError{Objects: len(r.Before)}
 	}
 
 	return r.previewPrune(ctx, out)
@@ -81,7 +88,12 @@ func (r *run) previewItems(ctx context.Context) ([]Previewed, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		var refused *ssa.ObjectError
-		if errors.As(err, &refused) {
+		switch {
+		case errors.As(err, &refused) && r.tolerant:
+			p = p.foreseen(i)
+			p.Refused = refused.Error()
+			err = nil
+		case errors.As(err, &refused):
 			rejected.Add(refused)
 			return nil
 		}
@@ -181,17 +193,6 @@ func (p Previewed) foreseen(i *item) Previewed {
 
 // previewPrune adds what would be deleted.
 func (r *run) previewPrune(ctx context.Context, out []Previewed) ([]Previewed, error) {
-	kept := map[string]bool{}
-	for _, i := range r.items {
-		kept[i.id] = true
-	}
-
-	for _, ref := range r.Before {
-		if !kept[ref.ID] {
-			r.gone = append(r.gone, newRemnant(ref))
-		}
-	}
-
 	for _, g := range r.gone {
 		if err := r.find(ctx, g); err != nil {
 			return out, err
@@ -204,7 +205,8 @@ func (r *run) previewPrune(ctx context.Context, out []Previewed) ([]Previewed, e
 	}
 
 	for _, g := range r.gone {
-		if !g.there {
+		shown := g.there || r.tolerant && g.spared
+		if !shown {
 			continue
 		}
 
@@ -218,6 +220,10 @@ func (r *run) previewPrune(ctx context.Context, out []Previewed) ([]Previewed, e
 			out = append(out, Previewed{Live: live, Would: live, To: g.to})
 		case g.kept.Keep:
 			out = append(out, Previewed{Live: live, Would: live, Kept: g.kept.Reason})
+		case g.spared:
+			out = append(out, Previewed{
+				Live: live, Would: live, Kept: "is marked " + v1beta1.PruneAnnotation + ": " + v1beta1.Disabled,
+			})
 		default:
 			out = append(out, Previewed{Live: live, Unsure: g.unsure})
 		}

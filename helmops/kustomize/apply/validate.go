@@ -44,6 +44,10 @@ func (r *run) validate(ctx context.Context) error {
 		return err
 	}
 
+	if r.Repair {
+		return nil
+	}
+
 	return r.foreign(ctx)
 }
 

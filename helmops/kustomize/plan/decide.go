@@ -64,6 +64,9 @@ func Decide(d Desired, o Observed, now time.Time) Plan {
 	if p.Step == Apply {
 		p = ordered(d, o, p)
 	}
+	if p.Step == Apply {
+		p = approved(d, o, now, p)
+	}
 
 	if p.Step == None && p.Reason != ReasonSuspended {
 		p.After = soonest(p.After, d.Audit)
@@ -105,8 +108,11 @@ func underway(d Desired, o Observed, _ time.Time) (Plan, bool) {
 		if d.Leaves {
 			p.Message = "the Kustomization is being deleted; its objects stay in the cluster"
 		}
+	case o.Running.Preview:
+		p.Progress = !o.Ready && !o.Awaiting
+		p.Message = "planning what applying the objects of " + d.Source + " would do"
 	default:
-		p.Progress = !o.Ready
+		p.Progress = !o.Ready && !o.Running.Repair
 		p.Message = "applying the objects of " + d.Source
 	}
 

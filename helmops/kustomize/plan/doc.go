@@ -9,4 +9,9 @@
 // Kustomization reads as a list of answers, for example of one whose first attempt fails:
 //
 //	need inputs · need objects · need dependencies · apply · wait 5s · apply · none
+//
+// With spec.sync, new inputs are applied only as their plan says, and may wait for its approval. Drift of what is
+// applied is repaired meanwhile:
+//
+//	preview · wait · apply (repair) · wait · apply (approved) · none
 package plan

@@ -32,6 +32,8 @@ type Desired struct {
 	AwaitsHealth bool
 	// Remote is set when the objects are on the cluster of a kubeconfig.
 	Remote bool
+	// Sync says which plans wait for an approval.
+	Sync Sync
 }
 
 // DesiredOf reads what a Kustomization asks for. audit is its interval with the jitter.
@@ -48,6 +50,7 @@ func DesiredOf(k *v1beta1.Kustomization, audit time.Duration) Desired {
 		Audit:         audit,
 		AwaitsHealth:  k.Spec.Wait || len(k.Spec.HealthChecks) > 0,
 		Remote:        k.Spec.KubeConfig != nil,
+		Sync:          SyncOf(k),
 	}
 	if k.DeletionTimestamp != nil {
 		d.DeletedAt = k.DeletionTimestamp.Time
@@ -63,6 +66,10 @@ type Observed struct {
 	Attempt Attempt
 	// Ready is set when the Kustomization is Ready at its present generation.
 	Ready bool
+	// Awaiting is set when the Kustomization says that it waits for an approval.
+	Awaiting bool
+	// Planned is the plan of the next attempt; nil when there is none.
+	Planned *Planned
 	// Inventory is how many objects it has.
 	Inventory int
 	// Released are objects that others may take over; nil when there are none.
@@ -79,6 +86,10 @@ type Observed struct {
 	Audited time.Time
 	// Truce is until when objects that others change again and again are left alone; zero when there are none.
 	Truce time.Time
+	// Repairs is from when on objects are corrected again while a plan waits; zero is now.
+	Repairs time.Time
+	// Replans is from when on a plan is computed again that had changed by the time of its attempt; zero is now.
+	Replans time.Time
 
 	Inputs       *Inputs
 	Objects      *Objects
@@ -93,6 +104,8 @@ type Running struct {
 	Elapsed time.Duration
 	// Generation that it was begun with.
 	Generation int64
+	// Preview is set when it only finds out what applying would do, Repair when it corrects what is applied.
+	Preview, Repair bool
 }
 
 // Inputs are what the objects are made from.

@@ -13,6 +13,8 @@ const (
 	Wait Step = "wait"
 	// Need: the decision needs a fact first.
 	Need Step = "need"
+	// Preview builds the objects and finds out what applying them would do.
+	Preview Step = "preview"
 	// Apply builds the objects and brings them into the cluster.
 	Apply Step = "apply"
 	// Delete deletes the objects of a Kustomization that is being deleted.
@@ -62,6 +64,7 @@ const (
 	ReasonUnderway   = "Underway"
 	ReasonUnhealthy  = "Unhealthy"
 	ReasonUnobserved = "Unobserved"
+	ReasonUnplanned  = "Unplanned"
 )
 
 // Plan is the decision.
@@ -78,6 +81,10 @@ type Plan struct {
 	After time.Duration
 	// Urgent is set on an Apply that goes before others: it corrects objects.
 	Urgent bool
+	// Repair is set on an Apply that corrects objects of the revision that is applied, and writes nothing else.
+	Repair bool
+	// Approved is the digest of the plan that an Apply keeps to; empty when it does what the inputs say.
+	Approved string
 	// Outdated is set while the attempt that is being made is for an older generation: it is given up unless its turn
 	// has come.
 	Outdated bool

@@ -25,6 +25,10 @@ var choices = [][]choice{
 	{nothing, func(d *Desired, _ *Observed) { d.Leaves = true }},
 	{nothing, func(d *Desired, _ *Observed) { d.Suspended = true }},
 	{nothing, func(d *Desired, _ *Observed) { d.Asked = true }},
+	{nothing, func(d *Desired, o *Observed) {
+		d.Sync.Manual = true
+		planned(0)(o)
+	}, func(d *Desired, _ *Observed) { d.Sync.MinRisk = v1beta1.RiskNone }},
 	{nothing, observing(running(Slow, 0))},
 	{nothing, observing(func(o *Observed) { o.Inventory = 2 })},
 	{
@@ -87,15 +91,16 @@ func TestDecideIsTotal(t *testing.T) {
 		}
 	}
 	visit(0, wanted, Observed{})
-	for _, step := range []Step{None, Wait, Need, Apply, Delete, Leave} {
+	for _, step := range []Step{None, Wait, Need, Preview, Apply, Delete, Leave} {
 		if steps[step] == 0 {
 			t.Errorf("no combination leads to the step %s", step)
 		}
 	}
-	if len(steps) != 6 {
+	if len(steps) != 7 {
 		t.Errorf("steps that there are not: %v", steps)
 	}
-	if total := steps[None] + steps[Wait] + steps[Need] + steps[Apply] + steps[Delete] + steps[Leave]; total < 1e5 {
+	total := steps[None] + steps[Wait] + steps[Need] + steps[Preview] + steps[Apply] + steps[Delete] + steps[Leave]
+	if total < 1e5 {
 		t.Errorf("only %d combinations: %v, %v", total, steps, reasons)
 	}
 }
@@ -115,6 +120,8 @@ func faultOf(o Observed, p Plan) string {
 		return "a report on objects that are not known"
 	case p.Obstacle != nil && p.Step != Wait:
 		return "an obstacle that nothing waits for"
+	case (p.Repair || p.Approved != "") && p.Step != Apply, p.Repair && p.Approved != "":
+		return "a repair or an approval of another step"
 	default:
 		return ""
 	}
