@@ -72,6 +72,8 @@ type connection struct {
 	groups func(context.Context) ([]string, error)
 	// preview finds out what applying a set of objects would do, and only tries.
 	preview applyPreview
+	// foresee finds out what applying a set of objects would do as a plan, and only tries.
+	foresee applyForesight
 	// site is the cluster as something to install in; its life is that of the context.
 	site func(context.Context) (*install.Site, error)
 	// namespace that is meant when none is named.
@@ -226,7 +228,8 @@ func connect(f clusterFlags, warnings io.Writer) (*connection, error) {
 		client: requests, watcher: watcher, objects: objects, logs: logsOf(config), engine: engineOf(config),
 		controllerLogs: controllerLogsOf(config), resolve: resolverOf(config), kubeVersion: kubeVersionFrom(config),
 		user: userOf(config), groups: groupsOf(config), preview: previewOf(config, requests),
-		chart: chartFetcherOf(requests, kubeVersionFrom(config)), site: siteOf(config), namespace: namespace, context: f.context, server: config.Host,
+		foresee: foresightOf(config, requests),
+		chart:   chartFetcherOf(requests, kubeVersionFrom(config)), site: siteOf(config), namespace: namespace, context: f.context, server: config.Host,
 	}
 	if raw, err := source.RawConfig(); err == nil {
 		out.context = cmp.Or(f.context, raw.CurrentContext)

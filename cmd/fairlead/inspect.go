@@ -37,6 +37,9 @@ type inspector interface {
 // applyPreview finds out what applying a set of objects would do, and only tries.
 type applyPreview func(ctx context.Context, set apply.Set, foresight apply.HandoverPreview) ([]apply.Previewed, error)
 
+// applyForesight finds out what applying a set of objects would do as a plan, and only tries. mask hides secrets.
+type applyForesight func(ctx context.Context, set apply.Set, mask func(string) string) (*apply.Foresight, error)
+
 // previewOf tries sets of objects with the rights of the configuration. The reader finds out which Kustomizations there are.
 func previewOf(config *rest.Config, reader client.Reader) applyPreview {
 	return func(ctx context.Context, set apply.Set, foresight apply.HandoverPreview) ([]apply.Previewed, error) {
@@ -46,10 +49,28 @@ func previewOf(config *rest.Config, reader client.Reader) applyPreview {
 		}
 
 		defer to.Close()
-		return apply.Preview(ctx, to.Self(), set, func(ctx context.Context, owner types.NamespacedName) bool {
-			// Where that may not be read, it is taken to be there, as its objects say.
-			return !apierrors.IsNotFound(reader.Get(ctx, owner, &v1beta1.Kustomization{}))
-		}, foresight)
+		return apply.Preview(ctx, to.Self(), set, existsIn(reader), foresight)
+	}
+}
+
+// foresightOf plans sets of objects as previewOf tries them.
+func foresightOf(config *rest.Config, reader client.Reader) applyForesight {
+	return func(ctx context.Context, set apply.Set, mask func(string) string) (*apply.Foresight, error) {
+		to, err := cluster.New(config)
+		if err != nil {
+			return nil, err
+		}
+
+		defer to.Close()
+		return apply.Foresee(ctx, to.Self(), set, existsIn(reader), mask)
+	}
+}
+
+// existsIn reports whether there is a Kustomization. Where that may not be read, it is taken to be there, as its objects
+// say.
+func existsIn(reader client.Reader) func(context.Context, types.NamespacedName) bool {
+	return func(ctx context.Context, owner types.NamespacedName) bool {
+		return !apierrors.IsNotFound(reader.Get(ctx, owner, &v1beta1.Kustomization{}))
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
@@ -13,9 +14,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/kustomize/apply"
+	"fairlead.dev/fairlead/helmops/preview"
 )
 
 func apps() *v1beta1.Kustomization {
@@ -203,12 +206,72 @@ func TestDiffKustomization(t *testing.T) {
 		map[string]string{"diff-kustomization-none": "diff kustomization apps --path DIR -o json"})
 }
 
+// foresee compares what the preview answers, as a plan does.
+func (w world) foresee(
+	ctx context.Context, set apply.Set, mask func(string) string,
+) (*apply.Foresight, error) {
+	previewed, err := w.preview(ctx, set, nil)
+	if err != nil {
+		return nil, err
+	}
+	in := preview.Input{Namespace: set.Owner.Namespace, Mask: mask}
+	for _, p := range previewed {
+		in.From.Manifest += documentFor(p.Live)
+		in.To.Manifest += documentFor(p.Would)
+	}
+	in.Again = in.To
+	out := &apply.Foresight{Digest: "sha256:plan", Refused: map[string]string{
+		"ConfigMap old": "the value hunter2hunter2 is not allowed",
+	}}
+	out.Preview, err = preview.Of(in)
+	out.Unchanged = len(out.Objects) == 0
+	return out, err
+}
+
+func documentFor(object *unstructured.Unstructured) string {
+	if object == nil {
+		return ""
+	}
+	text, err := yaml.Marshal(apply.Bare(object))
+	if err != nil {
+		panic(err)
+	}
+	return "---\n" + string(text)
+}
+
+func TestPlanKustomization(t *testing.T) {
+	t.Parallel()
+	remote := stuck()
+	remote.Spec.KubeConfig = &v1beta1.KubeConfigReference{}
+	dir := repository(t, manifestsOfApps())
+	w := world{objects: []client.Object{apps(), remote, variables()}, previews: changed}
+	runInPlaces(t, w, dir, map[string]string{
+		"plan-kustomization":         "plan kustomization apps --path DIR",
+		"plan-kustomization-json":    "plan ks apps --path DIR -o json",
+		"plan-kustomization-no-path": "plan kustomization apps",
+		"plan-kustomization-remote":  "plan kustomization infra --path DIR",
+		"plan-release-path":          "plan release shop --path DIR",
+	})
+	w.previews = func(set apply.Set) ([]apply.Previewed, error) {
+		out, _ := changed(set)
+		for i := range out {
+			out[i].Live = out[i].Would
+		}
+		return out, nil
+	}
+	runInPlaces(t, w, dir, map[string]string{"plan-kustomization-none": "plan kustomization apps --path DIR"})
+	w.previews = func(apply.Set) ([]apply.Previewed, error) {
+		return nil, errors.New("Secret web/login: the value hunter2hunter2 is not allowed")
+	}
+	runInPlaces(t, w, dir, map[string]string{"plan-kustomization-refused": "plan kustomization apps --path DIR"})
+}
+
 // What a Kustomization takes from Secrets is shown nowhere, in no format.
 func TestPreviewsShowNoSecret(t *testing.T) {
 	t.Parallel()
 	w := world{objects: []client.Object{apps(), variables()}, previews: changed}
 	dir := repository(t, manifestsOfApps())
-	for _, line := range []string{"build kustomization apps", "diff kustomization apps"} {
+	for _, line := range []string{"build kustomization apps", "diff kustomization apps", "plan kustomization apps"} {
 		for _, format := range []string{"", "json", "yaml"} {
 			args := append(strings.Fields(line), "--path", dir)
 			if format != "" {

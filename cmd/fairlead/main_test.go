@@ -161,7 +161,7 @@ func (w world) runTo(ctx context.Context, c client.WithWatch, stdout, stderr io.
 		colour: w.colour, now: clock,
 		connect: func(f clusterFlags, _ io.Writer) (*connection, error) {
 			out := &connection{
-				client: c, watcher: c, objects: w.liveClient(), logs: w.readLogs, engine: w.engine, preview: w.preview, chart: w.fetch,
+				client: c, watcher: c, objects: w.liveClient(), logs: w.readLogs, engine: w.engine, preview: w.preview, foresee: w.foresee, chart: w.fetch,
 				resolve: resolveServed, controllerLogs: w.readControllerLogs,
 				user:      func(context.Context) (string, error) { return "alice", nil },
 				groups:    func(context.Context) ([]string, error) { return []string{"devs", "owners"}, nil },

@@ -19,15 +19,19 @@ import (
 
 func newPlanCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "plan release NAME",
-		Short: "Show what the next upgrade would do, and how risky it is",
-		Long: `Show what the next install or upgrade of a release would do: every object and field, which pods restart, what
-cannot be changed in place, which data would be deleted, which rights grow, the images and the resource requests.
-Nothing is changed.
+		Use:   "plan KIND NAME",
+		Short: "Show what the next change would do, and how risky it is",
+		Long: `Show what the next install or upgrade of a release, or the next revision of a Kustomization, would do: every
+object and field, which pods restart, what cannot be changed in place, which data would be deleted, which rights grow,
+the images and the resource requests. Nothing is changed.
 
-It fetches the chart that the release wants now, also while it is suspended, and renders it twice with the wanted
-values: fields that differ between the two renderings change by themselves, and are neither compared nor part of the
-digest of the plan. The digest is the same as long as the same inputs make the same objects from the same revision.
+Of a release it fetches the chart that the release wants now, also while it is suspended, and renders it twice with the
+wanted values: fields that differ between the two renderings change by themselves, and are neither compared nor part of
+the digest of the plan. The digest is the same as long as the same inputs make the same objects from the same revision.
+
+Of a Kustomization it builds the local directory of --path in place of spec.path, and compares the live objects with
+what a dry run on the API server makes of them. The digest is the same as long as the same objects are built, and the
+same are deleted, on top of what is applied. What the API server refuses is compared by its manifest.
 
 The risk of the plan is the highest of these:
   None         nothing restarts, nothing is deleted
@@ -38,23 +42,37 @@ The risk of the plan is the highest of these:
   Escalation   workloads or subjects get rights that they do not have
 
 Values in Secrets, and what came from Secrets, are masked. The command uses your own rights: it reads the Helm records,
-the source, its Secret and what spec.valuesFrom names, and connects to upstream from this machine. With --waiting it
-reads the ReleasePlan that the controller wrote, and nothing else.
+the source, its Secret and what spec.valuesFrom names, and connects to upstream from this machine. A Kustomization takes
+get of the objects and patch for dry runs. With --waiting it reads the ReleasePlan that the controller wrote, and
+nothing else.
 
 Exits with 0 when nothing is pending, with 1 when something is, with 2 on an error.`,
 		Example: `  fairlead plan release shop -n web
   fairlead plan hr shop -n web -o json | jq -r .risk
   fairlead plan release shop --waiting -n web
-  fairlead plan release shop -n web -o json | jq '.objects[] | select(.risks)'`,
-		ValidArgsFunction: a.completeKindAndName("release"),
+  fairlead plan release shop -n web -o json | jq '.objects[] | select(.risks)'
+  fairlead plan kustomization apps -n fleet --path ./apps/production`,
+		ValidArgsFunction: a.completeKindAndName("release", "kustomization"),
 	}
 	a.addClusterFlags(cmd)
 	out := addOutputFlag(cmd, outputJSON, outputYAML)
+	files := addFilesFlags(cmd)
 	waiting := cmd.Flags().Bool("waiting", false,
-		"print the plan that waits for an approval, as the controller computed it")
+		"print the plan of a release that waits for an approval, as the controller computed it")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *waiting {
 			return a.waitingPlan(cmd, args, out)
+		}
+
+		k, name, err := kindAndName(cmd, args, "release", "kustomization")
+		if err != nil {
+			return err
+		}
+		if k.name == v1beta1.KustomizationKind {
+			return a.planKustomization(cmd, k, name, files, out)
+		}
+		if *files != (filesFlags{}) {
+			return usagef(cmd, "--path and --file are of Kustomizations, not of releases")
 		}
 
 		c, hr, err := a.localRelease(cmd, args)
@@ -153,6 +171,15 @@ func (a *app) planLines(p view.Plan) {
 	}
 
 	a.pendingLines(&p.PendingChange)
+	a.objectsOfPlan(p.PlanContent)
+	a.hookLines(p.Hooks)
+	a.podsOfPlan(p.PlanContent)
+	fmt.Fprintf(a.out, "risk: %s\n", a.paint(colourOfRisk[p.Risk], p.Risk))
+	fmt.Fprintf(a.out, "plan: %s\n", p.Digest)
+}
+
+// objectsOfPlan prints what happens to the objects.
+func (a *app) objectsOfPlan(p view.PlanContent) {
 	s := p.Summary
 	a.say("%d created, %d changed, %d deleted, %d kept, %d unchanged", s.Created, s.Changed, s.Deleted, s.Kept, s.Same)
 	for _, o := range p.Objects {
@@ -160,8 +187,10 @@ func (a *app) planLines(p view.Plan) {
 			fmt.Fprintln(a.out, line)
 		}
 	}
+}
 
-	a.hookLines(p.Hooks)
+// podsOfPlan prints images and resource requests, and what could not be compared.
+func (a *app) podsOfPlan(p view.PlanContent) {
 	for _, i := range p.Images {
 		line := fmt.Sprintf("image of %s, container %s: %s → %s", i.Object, i.Container, orNone(i.From), orNone(i.To))
 		fmt.Fprintln(a.out, oneLine(line))
@@ -173,9 +202,6 @@ func (a *app) planLines(p view.Plan) {
 		line := fmt.Sprintf("not compared: %s%s changes with each rendering", f.Object, spaced(f.Path))
 		fmt.Fprintln(a.out, oneLine(line))
 	}
-
-	fmt.Fprintf(a.out, "risk: %s\n", a.paint(colourOfRisk[p.Risk], p.Risk))
-	fmt.Fprintf(a.out, "plan: %s\n", p.Digest)
 }
 
 // colourOfRisk gives risks the colours of states.

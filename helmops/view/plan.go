@@ -22,13 +22,18 @@ type Plan struct {
 	// FromRevision is the revision that runs, 0 when none does.
 	FromRevision int `json:"fromRevision,omitempty"`
 	PendingChange
+	PlanContent
+	// Hooks that would run, or that differ.
+	Hooks []HookDifference `json:"hooks"`
+}
+
+// PlanContent is what a plan does to objects.
+type PlanContent struct {
 	Summary PlanSummary `json:"summary"`
 	// Objects that differ, the riskiest first.
-	Objects []PlanObject `json:"objects"`
-	// Hooks that would run, or that differ.
-	Hooks    []HookDifference `json:"hooks"`
-	Images   []PlanImage      `json:"images"`
-	Requests PlanRequests     `json:"requests"`
+	Objects  []PlanObject `json:"objects"`
+	Images   []PlanImage  `json:"images"`
+	Requests PlanRequests `json:"requests"`
 	// Unstable are fields that change with each rendering, for example random passwords; the digest leaves them out.
 	Unstable []PlanField `json:"unstable"`
 }
@@ -110,8 +115,14 @@ func NewPlan(in PlanInput) (Plan, error) {
 	out.Digest = p.Digest(f.Inputs)
 	out.FromRevision = f.Inputs.From
 	out.Risk = p.Risk.String()
-	out.Summary.Same = p.Same
 	out.Hooks = HooksOfNext(hookDifferences(f.From.Hooks, f.To.Hooks), f.First, in.DisableHooks)
+	out.PlanContent = contentOf(p)
+	return out, nil
+}
+
+func contentOf(p preview.Preview) PlanContent {
+	out := emptyContent()
+	out.Summary.Same = p.Same
 	out.Requests = PlanRequests{
 		CPU:    PlanAmount{From: p.Requests.CPU.From, To: p.Requests.CPU.To},
 		Memory: PlanAmount{From: p.Requests.Memory.From, To: p.Requests.Memory.To},
@@ -131,15 +142,16 @@ func NewPlan(in PlanInput) (Plan, error) {
 		out.Unstable = append(out.Unstable, PlanField(f))
 	}
 
-	return out, nil
+	return out
 }
 
 // EmptyPlan is the plan of a release of which nothing is pending.
 func EmptyPlan() Plan {
-	return Plan{
-		Risk: preview.None.String(), Objects: []PlanObject{}, Hooks: []HookDifference{},
-		Images: []PlanImage{}, Unstable: []PlanField{},
-	}
+	return Plan{Risk: preview.None.String(), PlanContent: emptyContent(), Hooks: []HookDifference{}}
+}
+
+func emptyContent() PlanContent {
+	return PlanContent{Objects: []PlanObject{}, Images: []PlanImage{}, Unstable: []PlanField{}}
 }
 
 func planObjectOf(o preview.Object) PlanObject {

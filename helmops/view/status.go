@@ -127,6 +127,10 @@ func nextOfObject(o v1beta1.Conditioned, every string) Next {
 	case Deleting:
 		return Next{Action: NextDelete, Message: "the object goes away"}
 	case Waiting:
+		if k, is := o.(*v1beta1.Kustomization); is && k.Status.Plan != nil && awaitsApproval(o) {
+			return Next{Action: NextChange, Message: "nothing until the plan is approved; to approve it, set " +
+				"spec.sync.approved to " + k.Status.Plan.Digest + " where the Kustomization is declared"}
+		}
 		return Next{Action: NextWait, Message: "the controller continues when what the object waits for is ready"}
 	case Stalled:
 		return Next{Action: NextChange, Message: "nothing until the spec, or what it refers to, changes"}
