@@ -8,7 +8,7 @@ import (
 // +kubebuilder:validation:XValidation:rule="self == oldSelf",message="an approval cannot be changed; delete it and make another one"
 type ApprovalSpec struct {
 	// Kind of the object whose plan is approved, in the namespace of the approval.
-	// +kubebuilder:validation:Enum=HelmRelease
+	// +kubebuilder:validation:Enum=HelmRelease;Kustomization
 	// +required
 	Kind string `json:"kind"`
 	// Name of the object whose plan is approved.

@@ -43,6 +43,12 @@ const (
 	// ResetRequestAnnotation asks to forget failed attempts, so that a stalled release is retried. It counts while it
 	// equals the request annotation; it is echoed as status.lastHandledResetAt.
 	ResetRequestAnnotation = "fairlead.dev/resetAt"
+	// OverrideWindowAnnotation asks for one attempt although no window of spec.sync is open, where the windows say
+	// manual. It counts while it equals the request annotation and OverrideReasonAnnotation says why; it is echoed as
+	// status.lastHandledOverrideAt.
+	OverrideWindowAnnotation = "fairlead.dev/overrideWindowAt"
+	// OverrideReasonAnnotation is why a user overrides the windows, in the words of the user.
+	OverrideReasonAnnotation = "fairlead.dev/overrideWindowReason"
 	// SuspendReasonAnnotation is why spec.suspend is set, in the words of the user. It counts while spec.suspend is
 	// set, and the controller does not look at it.
 	SuspendReasonAnnotation = "fairlead.dev/suspendReason"
@@ -57,6 +63,17 @@ func SpecialRequest(object metav1.Object, annotation, handled string) string {
 		return ""
 	}
 	return token
+}
+
+// WindowOverride returns the token and the reason of a request that overrides the windows of spec.sync; both are empty
+// when there is none that was not handled yet, or when it has no reason.
+func WindowOverride(object metav1.Object, handled string) (token, reason string) {
+	token = SpecialRequest(object, OverrideWindowAnnotation, handled)
+	reason = object.GetAnnotations()[OverrideReasonAnnotation]
+	if token == "" || reason == "" {
+		return "", ""
+	}
+	return token, reason
 }
 
 // Finalizer keeps a HelmRelease until its Helm release has been uninstalled, and a Kustomization until its objects are

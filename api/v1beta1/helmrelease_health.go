@@ -299,11 +299,14 @@ const (
 	HeldByFreeze = "Frozen"
 	// HeldByWave: the wave of the release in a stage of a pipeline is not open.
 	HeldByWave = "Wave"
+	// HeldByWindow: no window of spec.sync is open.
+	HeldByWindow = "SyncWindow"
 	// HeldByValues: the chart and the shared values that the stage of a pipeline has are not there together yet.
 	HeldByValues = "SharedValues"
 )
 
-// HeldChart is a chart that the source of a release has, and that the release does not take for now.
+// HeldChart is a chart that the source of a release has, and that the release does not take for now. With the reason
+// SyncWindow it can be the chart that the release has, which the controller would upgrade to other values.
 type HeldChart struct {
 	// ChartVersion of the chart.
 	// +kubebuilder:validation:MaxLength=32768
@@ -313,7 +316,7 @@ type HeldChart struct {
 	// +kubebuilder:validation:MaxLength=256
 	// +required
 	ChartDigest string `json:"chartDigest"`
-	// Reason is Frozen, Wave or SharedValues.
+	// Reason is Frozen, Wave, SharedValues or SyncWindow.
 	// +kubebuilder:validation:MaxLength=1024
 	// +required
 	Reason string `json:"reason"`

@@ -85,7 +85,8 @@ type HelmReleaseSpec struct {
 	// CommonMetadata is put on every object of the release, after the post renderers.
 	// +optional
 	CommonMetadata *CommonMetadata `json:"commonMetadata,omitempty"`
-	// Sync says which installs and upgrades wait for the approval of their plan; none when left out.
+	// Sync says when the controller installs and upgrades, and which plans wait for an approval; at any time when left
+	// out.
 	// +optional
 	Sync *Sync `json:"sync,omitempty"`
 	// DriftDetection tells what happens to objects that another client has changed. By default the change is undone.
@@ -245,6 +246,10 @@ type HelmReleaseStatus struct {
 	// +kubebuilder:validation:MaxLength=262144
 	// +optional
 	LastHandledResetAt string `json:"lastHandledResetAt,omitempty"`
+	// LastHandledOverrideAt is the value of the annotation fairlead.dev/overrideWindowAt that was handled last.
+	// +kubebuilder:validation:MaxLength=262144
+	// +optional
+	LastHandledOverrideAt string `json:"lastHandledOverrideAt,omitempty"`
 	// Conditions of the release: Ready, Reconciling, Stalled, Released, TestSuccess, Remediated, Healthy, Verified,
 	// Drifted.
 	// +listType=map
@@ -308,8 +313,8 @@ type HelmReleaseStatus struct {
 	// +listType=atomic
 	// +optional
 	Skipped []SkippedChart `json:"skipped,omitempty"`
-	// Held is the chart that the release does not take for now, because of a ReleaseFreeze or a wave; absent when there
-	// is none.
+	// Held is the chart that the release does not take for now, because of a ReleaseFreeze, a wave or a window; absent
+	// when there is none.
 	// +optional
 	Held *HeldChart `json:"held,omitempty"`
 	// Plan is what the next install or upgrade would do, where spec.sync has it wait for an approval; absent when nothing

@@ -19,7 +19,12 @@ type KustomizationPlanStatus struct {
 	// +kubebuilder:validation:MaxLength=256
 	// +required
 	Summary string `json:"summary"`
-	// Moved says in words what is different from the plan that was approved; empty when none was, or nothing is.
+	// Replaces is the digest of the plan that waited, or was approved, before this one took its place; empty when this
+	// one took the place of none.
+	// +kubebuilder:validation:MaxLength=71
+	// +optional
+	Replaces string `json:"replaces,omitempty"`
+	// Moved says in words what is different from the plan that this one replaces; empty when it replaces none.
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Moved string `json:"moved,omitempty"`

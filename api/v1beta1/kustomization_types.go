@@ -75,6 +75,10 @@ type KustomizationSpec struct {
 	// +listType=atomic
 	// +optional
 	DependsOn []DependencyReference `json:"dependsOn,omitempty"`
+	// Sync says when the controller applies new revisions, and which plans wait for an approval; at any time when left
+	// out.
+	// +optional
+	Sync *Sync `json:"sync,omitempty"`
 	// ServiceAccountName is the ServiceAccount in the namespace of the object on whose behalf the objects are read and
 	// written. Left out, it is the controller's default, and without that the controller itself.
 	// +kubebuilder:validation:MinLength=1
@@ -95,10 +99,6 @@ type KustomizationSpec struct {
 	// Decryption says how encrypted files are decrypted. Without it they are refused.
 	// +optional
 	Decryption *Decryption `json:"decryption,omitempty"`
-	// Sync says when the controller applies new revisions, and which plans wait for an approval; at any time when left
-	// out.
-	// +optional
-	Sync *Sync `json:"sync,omitempty"`
 
 	Overlay `json:",inline"`
 }
@@ -287,6 +287,10 @@ type KustomizationStatus struct {
 	// +kubebuilder:validation:MaxLength=262144
 	// +optional
 	LastHandledForceAt string `json:"lastHandledForceAt,omitempty"`
+	// LastHandledOverrideAt is the value of the annotation fairlead.dev/overrideWindowAt that was handled last.
+	// +kubebuilder:validation:MaxLength=262144
+	// +optional
+	LastHandledOverrideAt string `json:"lastHandledOverrideAt,omitempty"`
 	// ObservedGeneration is the last generation that was handled.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
@@ -307,6 +311,10 @@ type KustomizationStatus struct {
 	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	LastAppliedDigest string `json:"lastAppliedDigest,omitempty"`
+	// LastAppliedArtifact is the digest of the archive of the source that LastAppliedRevision was read from.
+	// +kubebuilder:validation:MaxLength=256
+	// +optional
+	LastAppliedArtifact string `json:"lastAppliedArtifact,omitempty"`
 	// LastAttemptedDigest is that of the set that was tried last, and LastAttemptedAt when that ended.
 	// +kubebuilder:validation:MaxLength=256
 	// +optional
@@ -319,6 +327,10 @@ type KustomizationStatus struct {
 	// LimitExceeded is the set that was tried last when building it exceeded a bound.
 	// +optional
 	LimitExceeded *LimitExceeded `json:"limitExceeded,omitempty"`
+	// Held is the revision that the controller does not apply for now, because of a window or a ReleaseFreeze; absent when
+	// there is none.
+	// +optional
+	Held *HeldRevision `json:"held,omitempty"`
 	// Inventory of the objects that were applied.
 	// +optional
 	Inventory *ResourceInventory `json:"inventory,omitempty"`
@@ -337,11 +349,6 @@ type KustomizationStatus struct {
 	// Released are objects that are no longer in the source and wait for another Kustomization to take them over.
 	// +optional
 	Released *ReleasedObjects `json:"released,omitempty"`
-	// LastAppliedArtifact is the digest of the artifact that was applied last; empty without spec.sync. The controller
-	// builds it again to repair drift while a newer one waits.
-	// +kubebuilder:validation:MaxLength=256
-	// +optional
-	LastAppliedArtifact string `json:"lastAppliedArtifact,omitempty"`
 	// Plan is what applying the newest revision would do, where spec.sync has it wait for an approval; absent when
 	// nothing is pending.
 	// +optional

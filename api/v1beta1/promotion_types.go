@@ -210,20 +210,21 @@ type PromotionApprovalList struct {
 	Items           []PromotionApproval `json:"items"`
 }
 
-// ReleaseFreezeSpec says which pipelines promote nothing, which HelmReleases take no new chart, and when.
+// ReleaseFreezeSpec says which pipelines promote nothing, which HelmReleases take no new chart, which Kustomizations
+// apply no new revision of their source, and when.
 type ReleaseFreezeSpec struct {
 	// Reason of the freeze.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	// +required
 	Reason string `json:"reason"`
-	// Namespaces whose pipelines and HelmReleases are frozen, all when left out.
+	// Namespaces whose pipelines, HelmReleases and Kustomizations are frozen, all when left out.
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=63
 	// +listType=set
 	// +optional
 	Namespaces []string `json:"namespaces,omitempty"`
-	// Selector chooses pipelines and HelmReleases by their labels, in those namespaces; all when left out.
+	// Selector chooses pipelines, HelmReleases and Kustomizations by their labels, in those namespaces; all when left out.
 	// +optional
 	Selector *metav1.LabelSelector `json:"selector,omitempty"`
 	// From is when the freeze begins, as soon as it exists when left out.
@@ -234,8 +235,9 @@ type ReleaseFreezeSpec struct {
 	Until *metav1.Time `json:"until,omitempty"`
 }
 
-// ReleaseFreeze keeps pipelines from promoting anything, and HelmReleases from taking a new chart of their range, for a
-// time. It never holds a rollback, a repair, or a change of the spec.
+// ReleaseFreeze keeps pipelines from promoting anything, HelmReleases from taking a new chart of their range, and
+// Kustomizations from applying a new revision of their source, for a time. It never holds a rollback, a repair, or a
+// change of the spec.
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:scope=Cluster,shortName=flfreeze,categories=fairlead
 // +kubebuilder:printcolumn:name="From",type="string",JSONPath=".spec.from"

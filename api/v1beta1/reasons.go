@@ -119,6 +119,12 @@ const (
 	// AwaitingApprovalReason: the plan of the next install or upgrade, or of the next revision of a Kustomization, waits
 	// for an approval; what runs stays.
 	AwaitingApprovalReason = "AwaitingApproval"
+	// SyncWindowClosedReason: what is new waits until a window of spec.sync opens.
+	SyncWindowClosedReason = "SyncWindowClosed"
+	// SyncWindowOverriddenReason: a user asked for one attempt although no window of spec.sync is open.
+	SyncWindowOverriddenReason = "SyncWindowOverridden"
+	// InvalidSyncWindowReason: a window of spec.sync cannot be understood.
+	InvalidSyncWindowReason = "InvalidSyncWindow"
 	// KnownBadReason: this very input has failed before and is not tried again.
 	KnownBadReason = "KnownBad"
 	// RolledBackReason: the user asked for the revision that runs.

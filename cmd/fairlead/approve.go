@@ -12,18 +12,19 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/view"
 )
 
 // plannedWords are the kinds whose plans can wait for an approval.
-var plannedWords = []string{"release"}
+var plannedWords = []string{"release", "kustomization"}
 
 // planSite is an object whose plan is decided about.
 type planSite struct {
 	kind kind
 	key  types.NamespacedName
 	sync *v1beta1.Sync
-	// waiting is the plan that waits; nil for none.
-	waiting *v1beta1.PlanStatus
+	// waiting is the digest of the plan that waits; empty for none.
+	waiting string
 }
 
 func (s planSite) describe() string { return s.kind.describe(s.key) }
@@ -49,20 +50,26 @@ func (s planSite) digest(named string) (string, error) {
 	isHex := strings.Trim(bare, "0123456789abcdef") == ""
 	switch {
 	case !isHex || len(bare) < short || len(bare) > 64:
-		return "", fmt.Errorf("%q is no digest of a plan; to see the plan that waits: fairlead plan %s %s --waiting -n %s",
-			named, s.kind.word, s.key.Name, s.key.Namespace)
-	case s.waiting == nil && len(bare) == 64:
+		return "", fmt.Errorf("%q is no digest of a plan; %s", named, s.show())
+	case s.waiting == "" && len(bare) == 64:
 		return "sha256:" + bare, nil // the plan was computed by the command, before the controller did
-	case s.waiting == nil:
+	case s.waiting == "":
 		return "", fmt.Errorf("%s waits with no plan; give the whole digest to decide about a plan before that",
 			s.describe())
-	case !strings.HasPrefix(s.waiting.Digest, "sha256:"+bare):
-		return "", fmt.Errorf("%s waits with plan %s, not with %s; nothing was decided. To see it: fairlead plan %s %s "+
-			"--waiting -n %s", s.describe(), v1beta1.ShortDigest(s.waiting.Digest), named, s.kind.word, s.key.Name,
-			s.key.Namespace)
+	case !strings.HasPrefix(s.waiting, "sha256:"+bare):
+		return "", fmt.Errorf("%s waits with plan %s, not with %s; nothing was decided; %s", s.describe(),
+			v1beta1.ShortDigest(s.waiting), named, s.show())
 	default:
-		return s.waiting.Digest, nil
+		return s.waiting, nil
 	}
+}
+
+// show says how the plan that waits is shown.
+func (s planSite) show() string {
+	if s.kind.name == v1beta1.HelmReleaseKind {
+		return fmt.Sprintf("to see the plan that waits: fairlead plan release %s --waiting -n %s", s.key.Name, s.key.Namespace)
+	}
+	return fmt.Sprintf("to see the plan that waits: fairlead status %s %s -n %s", s.kind.word, s.key.Name, s.key.Namespace)
 }
 
 // decideOnPlan carries out a command about the plan of an object.
@@ -81,19 +88,41 @@ func (a *app) decideOnPlan(cmd *cobra.Command, args []string, digest string, act
 	}
 
 	key := types.NamespacedName{Namespace: c.namespace, Name: name}
-	hr, err := a.release(cmd.Context(), c, k, key)
+	at, err := a.planSite(cmd.Context(), c, k, key)
 	if err != nil {
 		return err
 	}
 
-	said, err := action.plans(cmd.Context(), c, planSite{
-		kind: k, key: key, sync: hr.Spec.Sync, waiting: hr.Status.Plan,
-	}, digest)
+	said, err := action.plans(cmd.Context(), c, at, digest)
 	if err == nil {
 		a.say("%s", said)
 	}
 
 	return err
+}
+
+// planSite reads the object whose plan is decided about.
+func (a *app) planSite(ctx context.Context, c *connection, k kind, key types.NamespacedName) (planSite, error) {
+	at := planSite{kind: k, key: key}
+	object, err := view.NewReader(c.client).Object(ctx, k.name, key)
+	if err != nil {
+		return at, a.notFound(ctx, k, key, err)
+	}
+
+	switch v := object.(type) {
+	case *v1beta1.HelmRelease:
+		at.sync = v.Spec.Sync
+		if v.Status.Plan != nil {
+			at.waiting = v.Status.Plan.Digest
+		}
+	case *v1beta1.Kustomization:
+		at.sync = v.Spec.Sync
+		if v.Status.Plan != nil {
+			at.waiting = v.Status.Plan.Digest
+		}
+	}
+
+	return at, nil
 }
 
 func (f *decisionFlags) approvePlan(
@@ -146,8 +175,8 @@ func (f *decisionFlags) decidePlan(
 	}
 
 	said = fmt.Sprintf("%s %s by %s", what, verbOf(decision), user)
-	if at.waiting == nil {
-		said += "; the release waits with no plan at present"
+	if at.waiting == "" {
+		said += "; it waits with no plan at present"
 	}
 
 	return said, nil

@@ -378,7 +378,7 @@ func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, arti
 		}),
 		kustomization.Setup(ctx, manager, charts, kustomization.Options{
 			Concurrency: flags.concurrency, Engine: sets, Builder: build.Builder{Runner: to.pool}, Moved: moved, Now: time.Now, Connect: connectTo(to),
-			DefaultServiceAccount: flags.tenancy.defaultServiceAccount, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
+			NoFreezes: len(flags.namespaces) > 0, Approvers: approvers, DefaultServiceAccount: flags.tenancy.defaultServiceAccount, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
 		}),
 		pipeline.Setup(ctx, manager, charts, pipeline.Options{
 			Concurrency: flags.concurrency, Now: time.Now, Approvers: approvers, NoFreezes: len(flags.namespaces) > 0,

@@ -28,11 +28,11 @@ func newFreezeCommand(a *app) *cobra.Command {
 	f := &freezeFlags{}
 	cmd := &cobra.Command{
 		Use:   "freeze NAME --reason TEXT",
-		Short: "Stop promotions and new charts for a time, by a ReleaseFreeze",
-		Long: `Stop promotions of pipelines, and new charts of HelmReleases, for a time, by creating a ReleaseFreeze. It
-begins now, or at --from, and ends at --until, after --for, or when it is removed by "fairlead unfreeze". It never
-holds a rollback. Without --namespaces it is about all namespaces, and without --selector about all pipelines and
-HelmReleases in them.`,
+		Short: "Stop promotions, new charts and revisions, by a ReleaseFreeze",
+		Long: `Stop promotions of pipelines, new charts of HelmReleases and new revisions of the sources of Kustomizations
+for a time, by creating a ReleaseFreeze. It begins now, or at --from, and ends at --until, after --for, or when it is
+removed by "fairlead unfreeze". It never holds a rollback or a repair. Without --namespaces it is about all
+namespaces, and without --selector about all pipelines, HelmReleases and Kustomizations in them.`,
 		Example: `  fairlead freeze sale --reason 'the sale' --until 2026-11-30T06:00:00Z
   fairlead freeze incident --reason INC-1234 --namespaces web,shop --for 4h
   fairlead freeze front --reason 'the sale' --selector tier=front --for 72h`,
@@ -42,7 +42,7 @@ HelmReleases in them.`,
 	cmd.Flags().StringVar(&f.reason, "reason", "", "why")
 	cmd.Flags().StringSliceVar(&f.namespaces, "namespaces", nil, "namespaces, all when left out")
 	cmd.Flags().StringVarP(&f.selector, "selector", "l", "",
-		"only pipelines and HelmReleases with these labels, for example tier=front")
+		"only pipelines, HelmReleases and Kustomizations with these labels, for example tier=front")
 	cmd.Flags().StringVar(&f.from, "from", "", "when it begins, for example 2026-11-27T18:00:00Z; now when left out")
 	cmd.Flags().StringVar(&f.until, "until", "", "when it ends, for example 2026-11-30T06:00:00+01:00")
 	cmd.Flags().DurationVar(&f.lasts, "for", 0, "how long it lasts, for example 4h")

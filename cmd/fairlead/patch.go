@@ -25,6 +25,14 @@ func requestPatch(token string, more ...string) map[string]any {
 	return map[string]any{"metadata": map[string]any{"annotations": annotations}}
 }
 
+// overridePatch is requestPatch for a request that overrides the windows of spec.sync, with the reason.
+func overridePatch(token, reason string, more ...string) map[string]any {
+	change := requestPatch(token, append(more, v1beta1.OverrideWindowAnnotation)...)
+	metadata := change["metadata"].(map[string]any)
+	metadata["annotations"].(map[string]any)[v1beta1.OverrideReasonAnnotation] = reason
+	return change
+}
+
 // suspendPatch sets spec.suspend and why.
 func suspendPatch(reason string) map[string]any {
 	return suspension(true, emptyAsNil(reason))

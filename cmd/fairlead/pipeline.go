@@ -68,11 +68,11 @@ func newStageCommands(a *app) []*cobra.Command {
 	decision := &decisionFlags{}
 	actions := []stageAction{
 		{
-			use: "approve", short: "Approve a candidate of a pipeline, or the plan of a release",
+			use: "approve", short: "Approve a candidate of a pipeline, or a plan",
 			long: "Approve a candidate for a stage of a pipeline, by a PromotionApproval in your name. It counts for\n" +
 				"one digest, and for no other content of the same version. Without --version it is the candidate\n" +
 				"that the stage waits with.\n\n" +
-				"Or approve the plan that a release waits with, by an Approval in your name. It counts for the plan\n" +
+				"Or approve the plan that a release or a Kustomization waits with, by an Approval in your name. It counts for the plan\n" +
 				"with the digest of --plan, and for no other.",
 			example: "  fairlead approve pipeline shop --stage prod -n web\n" +
 				"  fairlead approve pipeline shop --stage prod --version 1.4.3 -n web\n" +
@@ -86,7 +86,7 @@ func newStageCommands(a *app) []*cobra.Command {
 			long: "Keep a candidate out of a stage of a pipeline and of all stages after it, by adding it to\n" +
 				"spec.stages[].rejected. A stage that has it goes back to what it verified before." + gitNote + "\n" +
 				"With --object it is a PromotionApproval in your name that rejects one digest, until it is deleted.\n\n" +
-				"Or reject the plan that a release waits with, by an Approval in your name. The plan with the digest\n" +
+				"Or reject the plan that a release or a Kustomization waits with, by an Approval in your name. The plan with the digest\n" +
 				"of --plan does not run until that object is deleted.",
 			example: "  fairlead reject pipeline shop --stage staging --version 1.4.3 -n web\n" +
 				"  fairlead reject pipeline shop --stage prod --version 1.4.3 --object --comment 'too slow' -n web\n" +
@@ -130,9 +130,9 @@ func (a *app) stageCommand(action stageAction) *cobra.Command {
 	}
 	digest := new(string)
 	if action.plans != nil {
-		cmd.Use = action.use + " (pipeline|release) NAME"
+		cmd.Use = action.use + " (pipeline|release|kustomization) NAME"
 		cmd.ValidArgsFunction = a.completePipeline(plannedWords...)
-		digest = cmd.Flags().String("plan", "", "digest of the plan of a release; its first twelve characters are enough")
+		digest = cmd.Flags().String("plan", "", "digest of the plan; its first twelve characters are enough")
 	}
 	a.addClusterFlags(cmd)
 	stage := cmd.Flags().String("stage", "", "stage of the pipeline")

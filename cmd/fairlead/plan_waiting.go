@@ -14,7 +14,7 @@ import (
 
 // waitingPlan prints the plan that a release waits with, as the controller wrote it.
 func (a *app) waitingPlan(cmd *cobra.Command, args []string, out *output) error {
-	k, name, err := kindAndName(cmd, args, plannedWords...)
+	k, name, err := kindAndName(cmd, args, "release")
 	if err != nil {
 		return err
 	}

@@ -14,13 +14,17 @@ import (
 
 func newReconcileCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "reconcile KIND NAME",
-		Short: "Ask the controller to reconcile an object now",
+		Use:     "reconcile KIND NAME",
+		Aliases: []string{"sync"},
+		Short:   "Ask the controller to reconcile an object now",
 		Long: `Ask the controller to reconcile an object now. An attempt that failed is retried without waiting for its back-off.
 
 A release that is Stalled stays Stalled: --reset makes the controller forget its failures and retry, and --force
 makes it install or upgrade the release once, even when nothing changed. For a Kustomization, --force makes one
 attempt that recreates the objects whose change touches an immutable field, as spec.force does.
+
+What a window of spec.sync holds stays held. --override-window with a --reason makes one attempt all the same, where
+the windows that hold it say manual: true. The controller emits an event with the reason.
 
 With --wait it exits with 0 when the object became Ready, and with 1 when it failed, stalled or was not ready in time.
 
@@ -29,6 +33,7 @@ Kinds:` + kindTable(reconciledWords...),
   fairlead reconcile release shop -n web --with-source --wait --timeout 10m
   fairlead reconcile release shop -n web --reset --wait
   fairlead reconcile kustomization apps -n web --force
+  fairlead sync release shop -n web --override-window --reason INC-1234
   fairlead reconcile helmrepository charts -n web --wait`,
 		ValidArgsFunction: a.completeKindAndName(reconciledWords...),
 	}
@@ -38,6 +43,9 @@ Kinds:` + kindTable(reconciledWords...),
 	force := cmd.Flags().Bool("force", false,
 		"releases and Kustomizations only: install or upgrade once, even when nothing changed; recreate objects once")
 	reset := cmd.Flags().Bool("reset", false, "releases only: forget the failures and retry, also when the release is Stalled")
+	override := cmd.Flags().Bool("override-window", false,
+		"releases and Kustomizations only: make one attempt although no window of spec.sync is open; needs --reason")
+	reason := cmd.Flags().String("reason", "", "why the windows are overridden")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		k, name, err := kindAndName(cmd, args, reconciledWords...)
 		if err != nil {
@@ -46,17 +54,48 @@ Kinds:` + kindTable(reconciledWords...),
 		if err := w.check(cmd); err != nil {
 			return err
 		}
-		if *reset && k.name != v1beta1.HelmReleaseKind {
-			return usagef(cmd, "--reset is for releases only; this is of kind %s", k.word)
-		}
-		if *force && k.name != v1beta1.HelmReleaseKind && k.name != v1beta1.KustomizationKind {
-			return usagef(cmd, "--force is for releases and Kustomizations only; this is of kind %s", k.word)
+		if err := checkSpecial(cmd, k); err != nil {
+			return err
 		}
 
-		return a.reconcile(cmd.Context(), k, name, w, *withSource, special(*force, *reset)...)
+		request := func(token string) map[string]any {
+			if *override {
+				return overridePatch(token, *reason, special(*force, *reset)...)
+			}
+			return requestPatch(token, special(*force, *reset)...)
+		}
+		return a.reconcile(cmd.Context(), k, name, w, *withSource, request)
 	}
 	return cmd
 }
+
+// checkSpecial refuses flags that ask for more than the controller does for a kind.
+func checkSpecial(cmd *cobra.Command, k kind) error {
+	isRelease := k.name == v1beta1.HelmReleaseKind
+	isApplied := isRelease || k.name == v1beta1.KustomizationKind
+	asked := func(flag string) bool { return isSet(cmd, flag) }
+	switch {
+	case asked("reset") && !isRelease:
+		return usagef(cmd, "--reset is for releases only; this is of kind %s", k.word)
+	case asked("force") && !isApplied:
+		return usagef(cmd, "--force is for releases and Kustomizations only; this is of kind %s", k.word)
+	case asked("override-window") && !isApplied:
+		return usagef(cmd, "--override-window is for releases and Kustomizations only; this is of kind %s", k.word)
+	case asked("override-window") != asked("reason"):
+		return usagef(cmd, "--override-window and --reason go together: say why the windows are overridden")
+	default:
+		return nil
+	}
+}
+
+// isSet reports whether a flag has another value than the one that asks for nothing.
+func isSet(cmd *cobra.Command, flag string) bool {
+	value := cmd.Flags().Lookup(flag).Value.String()
+	return value != "" && value != "false"
+}
+
+// requestOf returns the patch of a request with a token.
+type requestOf func(token string) map[string]any
 
 // special are the annotations of a request that asks for more than a look.
 func special(force, reset bool) []string {
@@ -70,7 +109,7 @@ func special(force, reset bool) []string {
 	return annotations
 }
 
-func (a *app) reconcile(ctx context.Context, k kind, name string, w *waitFlags, withSource bool, more ...string) error {
+func (a *app) reconcile(ctx context.Context, k kind, name string, w *waitFlags, withSource bool, request requestOf) error {
 	c, err := a.open()
 	if err != nil {
 		return err
@@ -91,7 +130,7 @@ func (a *app) reconcile(ctx context.Context, k kind, name string, w *waitFlags, 
 	}
 
 	if !w.wait {
-		if _, err := patch(ctx, c, k, key, requestPatch(a.token(), more...)); err != nil {
+		if _, err := patch(ctx, c, k, key, request(a.token())); err != nil {
 			return err
 		}
 
@@ -99,7 +138,7 @@ func (a *app) reconcile(ctx context.Context, k kind, name string, w *waitFlags, 
 		return nil
 	}
 
-	state, err := a.requestAndFollow(ctx, c, k, key, w.timeout, more...)
+	state, err := a.requestAndFollow(ctx, c, k, key, w.timeout, request)
 	if err != nil {
 		return err
 	}
@@ -145,7 +184,9 @@ func (a *app) reconcileSources(ctx context.Context, c *connection, k kind, objec
 		}
 	}
 
-	state, err := a.requestAndFollow(ctx, c, source, key, timeout)
+	state, err := a.requestAndFollow(ctx, c, source, key, timeout, func(token string) map[string]any {
+		return requestPatch(token)
+	})
 	if err != nil {
 		return err
 	}
@@ -162,11 +203,11 @@ func (a *app) reconcileSources(ctx context.Context, c *connection, k kind, objec
 
 // requestAndFollow sets a new token and follows the object until it is handled and the object has settled.
 func (a *app) requestAndFollow(
-	ctx context.Context, c *connection, k kind, key types.NamespacedName, timeout time.Duration, more ...string,
+	ctx context.Context, c *connection, k kind, key types.NamespacedName, timeout time.Duration, request requestOf,
 ) (view.Settlement, error) {
 	f := a.follower(c, k, key, a.token(), timeout)
 	return f.follow(ctx, func(ctx context.Context) (view.Object, error) {
-		return patch(ctx, c, k, key, requestPatch(f.token, more...))
+		return patch(ctx, c, k, key, request(f.token))
 	})
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"maps"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -105,6 +106,10 @@ func TestReconcile(t *testing.T) {
 		{"reconcile-slash", reconcileWorld(), "reconcile helmrepositories/charts"},
 		{"reconcile-similar-kind", reconcileWorld(), "reconcile helmrelase shop"},
 		{"reconcile-unknown-kind", reconcileWorld(), "reconcile deployment shop"},
+		{"reconcile-override", reconcileWorld(), "sync release shop --override-window --reason INC-1234"},
+		{"reconcile-override-no-reason", reconcileWorld(), "sync release shop --override-window"},
+		{"reconcile-override-reason-alone", reconcileWorld(), "reconcile release shop --reason INC-1234"},
+		{"reconcile-override-source", reconcileWorld(), "sync oci api -n registry --override-window --reason INC-1234"},
 		{"reconcile-no-time", reconcileWorld(), "reconcile release shop --wait --timeout 0s"},
 	})
 }
@@ -207,5 +212,19 @@ func TestReconcileAsksForMore(t *testing.T) {
 				t.Errorf("%q sets %v, want %s with the same token", flags, annotations, annotation)
 			}
 		}
+	}
+}
+
+// A request that overrides the windows has the token twice, and the reason. Without a reason there is none.
+func TestReconcileOverridesAWindow(t *testing.T) {
+	t.Parallel()
+	patched := overridePatch("now", "INC-1234", special(true, false)...)
+	annotations := patched["metadata"].(map[string]any)["annotations"].(map[string]any)
+	want := map[string]any{
+		v1beta1.ReconcileRequestAnnotation: "now", v1beta1.ForceRequestAnnotation: "now",
+		v1beta1.OverrideWindowAnnotation: "now", v1beta1.OverrideReasonAnnotation: "INC-1234",
+	}
+	if !maps.Equal(annotations, want) {
+		t.Errorf("it sets %v, want %v", annotations, want)
 	}
 }

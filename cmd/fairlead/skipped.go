@@ -46,5 +46,8 @@ func heldNote(hr *v1beta1.HelmRelease, chart v1beta1.ChartRevision) string {
 	if held == nil || held.ChartDigest != chart.Digest {
 		return ""
 	}
+	if held.Reason == v1beta1.HeldByWindow {
+		return held.Message
+	}
 	return "the chart is not taken for now: " + held.Reason + ": " + held.Message
 }

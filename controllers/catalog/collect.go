@@ -89,6 +89,10 @@ func (c *Catalog) held(ctx context.Context) (map[store.Claim]bool, error) {
 		}
 	}
 
+	if err := c.heldRevisions(ctx, keep); err != nil {
+		return nil, err
+	}
+
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, s := range c.shelves {
@@ -101,4 +105,32 @@ func (c *Catalog) held(ctx context.Context) (map[store.Claim]bool, error) {
 	}
 
 	return keep, nil
+}
+
+// heldRevisions adds the artifacts that Kustomizations had applied last, while something keeps them from applying the
+// present one of their source: their objects are repaired with those.
+func (c *Catalog) heldRevisions(ctx context.Context, keep map[store.Claim]bool) error {
+	list := &v1beta1.KustomizationList{}
+	if err := c.objects.List(ctx, list); err != nil {
+		return fmt.Errorf("listing the Kustomizations: %w", err)
+	}
+
+	for i := range list.Items {
+		k := &list.Items[i]
+		if k.Status.Held == nil || k.Status.LastAppliedArtifact == "" {
+			continue
+		}
+
+		key := k.GetSourceKey()
+		source, err := c.source(ctx, ChartRef{Kind: k.Spec.SourceRef.Kind, Namespace: key.Namespace, Name: key.Name})
+		if err != nil {
+			continue // the source is gone, and its artifacts with it
+		}
+
+		for _, holder := range []store.Holder{holderOf(source), c.access(ctx, source)} {
+			keep[store.Claim{Holder: holder, Digest: k.Status.LastAppliedArtifact}] = true
+		}
+	}
+
+	return nil
 }

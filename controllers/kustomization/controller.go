@@ -20,6 +20,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/loop"
+	"fairlead.dev/fairlead/controllers/refs"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/kube/health"
 	"fairlead.dev/fairlead/helmops/kube/tracker"
@@ -118,9 +119,13 @@ func (h *handler) act(pass *pass, p plan.Plan) time.Duration {
 		h.turns.supersede(k)
 	}
 
+	h.override(k, p)
 	switch p.Step {
 	case plan.Apply, plan.Preview:
-		h.start(k, pass.inputs, p)
+		if p.Step == plan.Apply {
+			status.KustomizationHolds(k, p.Held)
+		}
+		h.start(k, pass.inputsFor(p), p)
 		return slow
 	case plan.Delete:
 		h.follow(k, true)
@@ -130,11 +135,11 @@ func (h *handler) act(pass *pass, p plan.Plan) time.Duration {
 		h.leave(k, p)
 		return 0
 	default:
-		if p.Settled {
+		if p.Settled && p.Held == (plan.Held{}) {
 			status.KustomizationArtifact(k, pass.inputs.artifact.Digest)
 		}
 		h.recordEvent(k, status.KustomizationPlanned(k, p, pass.observed.Objects, h.now()))
-		return p.After
+		return loop.Soonest(p.After, refs.Recheck(pass.desired.Sync.Approvals, pass.observed.Approvals))
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 	"fairlead.dev/fairlead/helmops/kube/drift"
 	"fairlead.dev/fairlead/helmops/kube/health"
 	"fairlead.dev/fairlead/helmops/kustomize/plan"
+	"fairlead.dev/fairlead/helmops/window"
 )
 
 // gatherer finds what a Kustomization is made of and whether its time has come. Looking again while nothing has changed
@@ -38,6 +39,10 @@ type gatherer struct {
 	dependencyWatcher *refs.DependencyWatcher
 	// defaultServiceAccount is the identity of Kustomizations that name none; empty is the controller itself.
 	defaultServiceAccount string
+	// approvals are what users decided about plans.
+	approvals refs.PlanApprovals
+	// noFreezes leaves ReleaseFreezes out.
+	noFreezes bool
 
 	mu    sync.Mutex
 	rules map[types.NamespacedName]rules
@@ -60,6 +65,12 @@ type inputs struct {
 	health   *health.Rules
 	ignore   *drift.Rules
 	materials
+	// windows and freezes can keep them from being applied.
+	windows window.Calendar
+	freezes []plan.Freeze
+	// former are the same inputs with the artifact that was applied last; nil when they have that one, and when nothing
+	// can keep them from being applied.
+	former *inputs
 	// digest tells one set of inputs from another.
 	digest string
 }
@@ -91,7 +102,7 @@ func (g *gatherer) gather(ctx context.Context, k *v1beta1.Kustomization) (inputs
 	}
 
 	in.digest = digestOf(k, in)
-	return in, nil
+	return in, g.holds(ctx, k, &in)
 }
 
 // dependenciesAtRevision checks that the Kustomizations of spec.dependsOn which follow the same source have applied the
@@ -294,11 +305,11 @@ func digestOf(k *v1beta1.Kustomization, in inputs) string {
 	spec.RetryInterval = nil
 	spec.Timeout = nil
 	spec.DependsOn = nil
+	spec.Sync = nil
 	spec.Wait = false
 	spec.HealthChecks = nil
 	spec.HealthCheckExprs = nil
 	spec.DeletionPolicy = ""
-	spec.Sync = nil
 	text, err := json.Marshal(struct {
 		Artifact  string
 		Spec      *v1beta1.KustomizationSpec

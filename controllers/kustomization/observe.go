@@ -11,6 +11,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/refs"
+	"fairlead.dev/fairlead/helmops/approval"
 	"fairlead.dev/fairlead/helmops/kustomize/plan"
 	"fairlead.dev/fairlead/helmops/status"
 )
@@ -91,6 +92,11 @@ func (h *handler) lookUp(ctx context.Context, pass *pass, fact plan.Fact) (err e
 		o.Takers = &plan.Takers{Names: h.takersNow(ctx, pass)}
 	case plan.FactDependencies:
 		o.Dependencies, err = h.dependenciesOf(ctx, pass)
+	case plan.FactApprovals:
+		key := client.ObjectKeyFromObject(k)
+		var known approval.Plans
+		known, err = h.approvals.Of(ctx, v1beta1.KustomizationKind, key, pass.desired.Sync.Approvals)
+		o.Approvals = &known
 	case plan.FactIdentity:
 		o.Identity, err = h.identityOf(ctx, pass)
 	case plan.FactNamespace:
@@ -120,7 +126,14 @@ func (h *handler) inputsOf(ctx context.Context, pass *pass) (*plan.Inputs, error
 	}
 
 	pass.inputs = in
-	return &plan.Inputs{Digest: in.digest}, nil
+	pass.desired.Windows = in.windows
+	pass.desired.Freezes = in.freezes
+	found := &plan.Inputs{Digest: in.digest, Revision: in.artifact.Revision}
+	if in.former != nil {
+		found.Former = in.former.digest
+	}
+
+	return found, nil
 }
 
 // dependenciesOf checks spec.dependsOn.

@@ -291,7 +291,7 @@ var scenarios = []scenario{
 
 func TestScenarios(t *testing.T) {
 	t.Parallel()
-	for _, s := range slices.Concat(scenarios, syncScenarios) {
+	for _, s := range slices.Concat(scenarios, syncScenarios, heldScenarios) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, s.spec...)

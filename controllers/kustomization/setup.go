@@ -26,6 +26,7 @@ import (
 )
 
 // +kubebuilder:rbac:groups=fairlead.dev,resources=kustomizations,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=fairlead.dev,resources=releasefreezes,verbs=get;list;watch
 // +kubebuilder:rbac:groups=fairlead.dev,resources=kustomizations/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=secrets;configmaps,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=get;list;watch;impersonate
@@ -61,6 +62,11 @@ type Options struct {
 	DefaultServiceAccount string
 	// NoCrossNamespaceRefs refuses references to sources and dependencies in other namespaces.
 	NoCrossNamespaceRefs bool
+	// Approvers says whether the API server checks who approves a plan.
+	Approvers *refs.Approvers
+	// NoFreezes leaves ReleaseFreezes out: a controller of some namespaces has no right to objects of the whole
+	// cluster.
+	NoFreezes bool
 }
 
 // ObjectChanges passes on whose objects changed, from an engine that is made before the controller.
@@ -106,7 +112,8 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 				Kind: v1beta1.KustomizationKind, Empty: func() refs.Dependent { return &v1beta1.Kustomization{} },
 				Objects: cached, Watcher: lookout, Expressions: expressions, OwnNamespace: o.NoCrossNamespaceRefs,
 			},
-			defaultServiceAccount: o.DefaultServiceAccount,
+			approvals:             refs.PlanApprovals{Objects: cached, Approvers: o.Approvers},
+			defaultServiceAccount: o.DefaultServiceAccount, noFreezes: o.NoFreezes,
 		},
 		engine: o.Engine, tasks: loop.NewTasks[actionResult](ctx, waker.WakeFirst, o.Now),
 		builds: fair.New(builds, buildsPerNamespace), remoteBuilds: fair.New(builds, builds/2),
@@ -123,8 +130,9 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 		Name: v1beta1.KustomizationKind, Empty: func() *v1beta1.Kustomization { return &v1beta1.Kustomization{} },
 		Handler: h, Finalizer: v1beta1.Finalizer, FormerFinalizer: v1beta1.FormerFinalizer, Waker: waker,
 		Concurrency: o.Concurrency,
-		Watches: slices.Concat(catalog.WatchArtifacts(usersOf(index)), index.Watches(moved()),
+		Watches: slices.Concat(catalog.WatchArtifacts(usersOf(index)), index.Watches(moved()), h.freezeWatches(),
 			[]loop.Watch{
+				refs.WatchApprovals(v1beta1.KustomizationKind),
 				{Object: definition, Affects: h.lackingKinds(cached)},
 				{Object: &v1beta1.Kustomization{}, Affects: h.handsOver, When: releasedOrApplied()},
 			}),

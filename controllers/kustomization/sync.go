@@ -3,14 +3,12 @@ package kustomization
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
-	"fairlead.dev/fairlead/helmops/kube/diff"
 	"fairlead.dev/fairlead/helmops/kube/redact"
 	"fairlead.dev/fairlead/helmops/kube/ssa"
 	"fairlead.dev/fairlead/helmops/kustomize/apply"
@@ -19,9 +17,6 @@ import (
 )
 
 const (
-	// maxPlanned bounds the objects of a plan that the status holds, and maxWhy the bytes about each.
-	maxPlanned = 10
-	maxWhy     = 500
 	// Pauses between two repairs while a plan waits: after one that has corrected something, and after one that has not.
 	repairPause     = 5 * time.Second
 	vainRepairPause = 5 * time.Minute
@@ -60,67 +55,19 @@ func (h *handler) foresee(
 	}
 
 	out.planned = &v1beta1.KustomizationPlanStatus{
-		Digest: f.Digest, Risk: f.Risk.String(), Summary: summaryOf(f.Preview), Unchanged: f.Unchanged,
+		Digest: f.Digest, Risk: f.Risk.String(), Summary: f.Preview.Summary(), Unchanged: f.Unchanged,
 		Revision: out.applied.Revision, InputDigest: out.applied.Digest, FromDigest: f.Inputs.From,
 		BuildDigest: f.Inputs.Build, PruneDigest: f.Inputs.Prune, KubeVersion: f.Inputs.KubeVersion,
 		ObservedGeneration: out.applied.Generation,
 	}
-	for _, o := range f.Objects[:min(len(f.Objects), maxPlanned)] {
-		out.planned.Objects = append(out.planned.Objects, plannedObjectOf(o, hide(f.Refused[o.Ref()])))
-	}
-
-	return out
-}
-
-// plannedObjectOf is an object of a plan. refused says why the API server would not take it; empty when it does.
-func plannedObjectOf(o preview.Object, refused string) v1beta1.PlannedObject {
-	out := v1beta1.PlannedObject{
-		Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, Change: o.Change, Risk: o.Class().String(),
-	}
-	if o.Kept != "" {
-		out.Change = "kept"
-	}
-
-	var reasons []string
-	for _, r := range o.Risks {
-		reasons = append(reasons, r.Why)
-	}
-
-	if refused != "" {
-		reasons = append(reasons, "compared by its manifest, because the API server refuses the dry run: "+refused)
-	}
-
-	out.Why = strings.Join(reasons, "; ")
-	if len(out.Why) > maxWhy {
-		out.Why = strings.ToValidUTF8(out.Why[:maxWhy], "") + "…"
-	}
-
-	return out
-}
-
-// summaryOf counts the objects of a plan in words.
-func summaryOf(p preview.Preview) string {
-	counts := map[string]int{}
-	for _, o := range p.Objects {
-		if o.Kept != "" {
-			counts["kept"]++
-		} else {
-			counts[o.Change]++
+	out.planned.Objects = f.Preview.Riskiest(func(o preview.Object) string {
+		refused := f.Refused[o.Ref()]
+		if refused == "" {
+			return ""
 		}
-	}
-
-	var parts []string
-	for _, change := range []string{diff.Created, diff.Changed, diff.Deleted, "kept"} {
-		if counts[change] > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", counts[change], change))
-		}
-	}
-
-	if len(parts) == 0 {
-		return "no object changes"
-	}
-
-	return strings.Join(parts, ", ")
+		return "compared by its manifest, because the API server refuses the dry run: " + hide(refused)
+	})
+	return out
 }
 
 // collectPlanChanged records that nothing was done, because it would not have been what the plan says.

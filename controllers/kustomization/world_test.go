@@ -147,9 +147,13 @@ func newWorld(t *testing.T, change ...func(*v1beta1.Kustomization)) *world {
 	w.source = &v1beta1.GitRepository{ObjectMeta: metav1.ObjectMeta{Namespace: "fleet", Name: "fleet"}}
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "apps"}}
 	bySource := func(o client.Object) []string { return []string{sourceKey(choiceOf(o.(*v1beta1.Kustomization)))} }
-	w.objects = fake.NewClientBuilder().WithScheme(scheme).WithObjects(w.source, namespace, w.k.DeepCopy()).
+	builder := fieldIndexer{fake.NewClientBuilder().WithScheme(scheme).WithObjects(w.source, namespace, w.k.DeepCopy()).
 		WithStatusSubresource(&v1beta1.Kustomization{}, &v1beta1.GitRepository{}).
-		WithIndex(&v1beta1.Kustomization{}, sourceIndex, bySource).Build()
+		WithIndex(&v1beta1.Kustomization{}, sourceIndex, bySource)}
+	if err := refs.IndexApprovals(w.t.Context(), builder); err != nil {
+		w.t.Fatal(err)
+	}
+	w.objects = builder.Build()
 	w.restart()
 	w.publish("main@sha1:1")
 	return w
@@ -169,6 +173,7 @@ func (w *world) restart() {
 				Kind: v1beta1.KustomizationKind, Objects: w.objects,
 				Empty: func() refs.Dependent { return &v1beta1.Kustomization{} },
 			},
+			approvals:         refs.PlanApprovals{Objects: w.objects},
 			dependencyWatcher: refs.NewDependencyWatcher(w.t.Context(), nil, func(types.NamespacedName) {}, at),
 		},
 		engine: w.toy,
@@ -311,4 +316,14 @@ func (w *world) show(again time.Duration) {
 		fmt.Fprintf(&w.log, ", plan %s of %s, %s", v1beta1.ShortDigest(p.Digest), p.Revision, p.Risk)
 	}
 	w.log.WriteString("\n")
+}
+
+// fieldIndexer has a fake client keep indexes.
+type fieldIndexer struct{ *fake.ClientBuilder }
+
+func (f fieldIndexer) IndexField(
+	_ context.Context, object client.Object, field string, extract client.IndexerFunc,
+) error {
+	f.WithIndex(object, field, extract)
+	return nil
 }

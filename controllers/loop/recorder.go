@@ -70,7 +70,7 @@ func Failed(logger logr.Logger, object client.Object, message string, details ..
 func waits(reason string) bool {
 	switch reason {
 	case v1beta1.DependencyNotReadyReason, v1beta1.SourceNotReadyReason, v1beta1.PendingReleaseReason,
-		v1beta1.AdoptionHeldReason, v1beta1.AwaitingApprovalReason:
+		v1beta1.AdoptionHeldReason, v1beta1.AwaitingApprovalReason, v1beta1.SyncWindowClosedReason:
 		return true
 	default:
 		return false

@@ -8,7 +8,7 @@ import (
 	"github.com/Masterminds/semver/v3"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/promotion"
+	"fairlead.dev/fairlead/helmops/window"
 	"fairlead.dev/fairlead/sources"
 )
 
@@ -57,11 +57,8 @@ func checkGates(g *v1beta1.StageGates, field string) error {
 		}
 	}
 
-	for i, w := range g.Windows {
-		window := promotion.Window{Cron: w.Cron, Duration: w.Duration.Duration, TimeZone: w.TimeZone}
-		if err := window.Check(); err != nil {
-			return fmt.Errorf("%s.windows[%d]: %w", field, i, err)
-		}
+	if _, err := window.NewCalendar(windowsOf(g)); err != nil {
+		return fmt.Errorf("%s.%w", field, err)
 	}
 
 	return nil

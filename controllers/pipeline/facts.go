@@ -12,6 +12,7 @@ import (
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/promotion"
 	"fairlead.dev/fairlead/helmops/status"
+	"fairlead.dev/fairlead/helmops/window"
 )
 
 // defaultDeadline is how long a candidate may take to be verified where the stage does not say it.
@@ -194,13 +195,19 @@ func gatesOf(spec *v1beta1.StageGates) promotion.Gates {
 		g.MinAge = spec.MinAge.Duration
 	}
 
+	g.Windows = windowsOf(spec)
+	return g
+}
+
+// windowsOf reads the windows of a stage.
+func windowsOf(spec *v1beta1.StageGates) []window.Window {
+	out := make([]window.Window, 0, len(spec.Windows))
 	for _, w := range spec.Windows {
-		g.Windows = append(g.Windows, promotion.Window{
-			Deny: w.Kind == "Deny", Cron: w.Cron, Duration: w.Duration.Duration, TimeZone: w.TimeZone,
+		out = append(out, window.Window{
+			Deny: w.Kind == v1beta1.WindowDeny, Cron: w.Cron, Duration: w.Duration.Duration, TimeZone: w.TimeZone,
 		})
 	}
-
-	return g
+	return out
 }
 
 // releaseOf is what a HelmRelease says of the chart and the shared values that it runs, and of the charts that failed

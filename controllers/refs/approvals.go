@@ -3,6 +3,7 @@ package refs
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -80,4 +81,13 @@ func decisionOf(a *v1beta1.Approval) approval.PlanDecision {
 		User: a.Spec.User, Groups: a.Spec.Groups, Reject: a.Spec.Decision == v1beta1.DecisionReject,
 		Comment: shortened(a.Spec.Comment, maxComment), At: a.CreationTimestamp.Time,
 	}}
+}
+
+// Recheck is when an object has to be reconciled again because the API server may check by then who approves; zero when
+// it does, or need not. No watch covers the admission policy. known is nil where the approvals were not looked up.
+func Recheck(gate approval.Gate, known *approval.Plans) time.Duration {
+	if known == nil || known.Checked || gate.Untrusted() == "" {
+		return 0
+	}
+	return ApproversRemembered
 }

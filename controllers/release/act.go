@@ -71,11 +71,13 @@ func (h *handler) disown(pass *pass, p plan.Plan) time.Duration {
 func (h *handler) settle(pass *pass, p plan.Plan) time.Duration {
 	hr := pass.Release
 	before := status.Message(hr)
+	wasHeld := hr.Status.Held.DeepCopy()
 	status.ReleaseWants(hr, pass.InputDigest)
 	status.ReleaseSettled(hr, p, pass.History, h.now())
 	if p.Reason == v1beta1.AwaitingApprovalReason && status.Message(hr) != before {
 		h.recordEvent(hr, status.Event{Action: status.ActionOf(plan.Preview), Reason: p.Reason, Message: p.Message})
 	}
+	h.settleWindow(hr, p, wasHeld)
 	status.ReleaseShared(hr, pass.Inputs.SharedValues())
 	status.ReleaseAnswered(hr, hr.Annotations[v1beta1.ReconcileRequestAnnotation])
 
@@ -89,9 +91,7 @@ func (h *handler) settle(pass *pass, p plan.Plan) time.Duration {
 	if hr.Spec.KubeConfig != nil {
 		again = loop.Soonest(again, loop.RemoteLook)
 	}
-	if known := pass.Observed.Approvals; known != nil && !known.Checked && pass.Desired.Sync.Approvals.Untrusted() != "" {
-		again = loop.Soonest(again, refs.ApproversRemembered) // no watch covers the admission policy
-	}
+	again = loop.Soonest(again, refs.Recheck(pass.Desired.Sync.Approvals, pass.Observed.Approvals))
 
 	return loop.Soonest(again, h.blocker().Audit(hr))
 }
@@ -111,6 +111,7 @@ func (h *handler) start(pass *pass, p plan.Plan) {
 		status.ReleaseForced(pass.Release, release.ForceRequested(pass.Release))
 	}
 
+	h.passWindow(pass.Release, p)
 	key := client.ObjectKeyFromObject(pass.Release)
 	superseded := make(chan struct{})
 	work := pass.Work(p, superseded)

@@ -13,8 +13,10 @@ import (
 	"fairlead.dev/fairlead/controllers/refs"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/kube/redact"
+	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/release"
 	"fairlead.dev/fairlead/helmops/status"
+	"fairlead.dev/fairlead/helmops/window"
 )
 
 // gatherer finds what a release is made of and whether its time has come:
@@ -70,7 +72,8 @@ func (g *gatherer) gather(ctx context.Context, hr *v1beta1.HelmRelease) (release
 	}
 
 	g.documents.Name(client.ObjectKeyFromObject(hr), append(documentsOf(hr), stage.documents(hr)...)...)
-	if err := g.admit(hr); err != nil {
+	windows, err := g.admitted(hr)
+	if err != nil {
 		return release.Inputs{}, err
 	}
 
@@ -110,7 +113,7 @@ func (g *gatherer) gather(ctx context.Context, hr *v1beta1.HelmRelease) (release
 	mask := found.Mask.Join(redact.NewMask(cluster.Secrets(access.Kubeconfig)...))
 	in := release.Inputs{
 		Access: access, Chart: chart, Unsourced: unsourced, Values: found.Merged, Mask: mask, Origin: found.origin,
-		Rules: judges, Ignore: ignore, Shared: shared.digest,
+		Rules: judges, Ignore: ignore, Shared: shared.digest, Windows: windows,
 	}
 	g.skip(ctx, hr, &in)
 	if shared.hold != nil {
@@ -121,6 +124,20 @@ func (g *gatherer) gather(ctx context.Context, hr *v1beta1.HelmRelease) (release
 	}
 
 	return in, g.hold(ctx, hr, &in, stage)
+}
+
+// admitted checks what the spec says by itself, and reads its windows.
+func (g *gatherer) admitted(hr *v1beta1.HelmRelease) (plan.Windows, error) {
+	if err := g.admit(hr); err != nil {
+		return plan.Windows{}, err
+	}
+
+	calendar, err := window.NewCalendar(window.OfSync(hr.Spec.Sync))
+	if err != nil {
+		return plan.Windows{}, refs.TerminalObstacle(v1beta1.InvalidSyncWindowReason, "spec.sync.%s", err)
+	}
+
+	return plan.Windows{Calendar: calendar}, nil
 }
 
 // forget drops what is kept for an object that is gone.

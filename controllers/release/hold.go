@@ -2,9 +2,6 @@ package release
 
 import (
 	"context"
-	"fmt"
-	"slices"
-	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -47,36 +44,19 @@ func (g *gatherer) freezes(ctx context.Context, hr *v1beta1.HelmRelease) ([]plan
 		return nil, nil
 	}
 
-	list := &v1beta1.ReleaseFreezeList{}
-	if err := g.objects.List(ctx, list); err != nil {
-		return nil, fmt.Errorf("listing the freezes: %w", err)
+	found, err := refs.Freezes(ctx, g.objects, hr)
+	if err != nil {
+		return nil, err
 	}
 
-	var holds []plan.Hold
-	for i := range list.Items {
-		if freeze := &list.Items[i]; freeze.Covers(hr) {
-			holds = append(holds, holdOf(freeze))
-		}
+	holds := make([]plan.Hold, 0, len(found))
+	for _, f := range found {
+		holds = append(holds, plan.Hold{
+			Reason: v1beta1.HeldByFreeze, RangeOnly: true, From: f.From, Until: f.Until, Message: f.Message,
+		})
 	}
 
-	slices.SortFunc(holds, func(a, b plan.Hold) int { return a.Until.Compare(b.Until) })
 	return holds, nil
-}
-
-func holdOf(f *v1beta1.ReleaseFreeze) plan.Hold {
-	h := plan.Hold{Reason: v1beta1.HeldByFreeze, RangeOnly: true}
-	if f.Spec.From != nil {
-		h.From = f.Spec.From.Time
-	}
-
-	ends := "; it ends when it is deleted"
-	if f.Spec.Until != nil {
-		h.Until = f.Spec.Until.Time
-		ends = " until " + h.Until.UTC().Format(time.RFC3339)
-	}
-
-	h.Message = fmt.Sprintf("ReleaseFreeze %s%s (%s)", f.Name, ends, f.Spec.Reason)
-	return h
 }
 
 // moreWatches are those of owners, of pipelines with waves, of approvals, and of freezes unless they are left out.

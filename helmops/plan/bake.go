@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/window"
 )
 
 // bakeGrace is how long a revision may be unhealthy without a break before that counts against it, and never more
@@ -64,7 +65,7 @@ func Widespread(failing, all int) string {
 // baking watches the newest revision for a while after it has become what is wanted.
 func baking(d Desired, o Observed, now time.Time, otherwise Plan) (Plan, bool) {
 	settled := otherwise.Step == None && (otherwise.Reason == ReasonInSync || otherwise.Reason == ReasonWithdrawn)
-	if otherwise.Reason == v1beta1.AwaitingApprovalReason {
+	if otherwise.leavesWhatRuns() {
 		return bakingBeside(d, o, now, otherwise)
 	}
 
@@ -94,7 +95,12 @@ func baking(d Desired, o Observed, now time.Time, otherwise Plan) (Plan, bool) {
 	return p, true
 }
 
-// bakingBeside watches the revision that runs while the next one waits for an approval.
+// leavesWhatRuns reports whether the next revision waits for an approval or a window, and the one that runs is good.
+func (p Plan) leavesWhatRuns() bool {
+	return p.Reason == v1beta1.AwaitingApprovalReason || p.Held != nil && p.Step == None
+}
+
+// bakingBeside watches the revision that runs while the next one waits for an approval or a window.
 func bakingBeside(d Desired, o Observed, now time.Time, waits Plan) (Plan, bool) {
 	p, bakes := baking(d, o, now, Plan{Step: None, Reason: ReasonInSync})
 	switch {
@@ -102,6 +108,12 @@ func bakingBeside(d Desired, o Observed, now time.Time, waits Plan) (Plan, bool)
 		return Plan{}, false
 	case p.Acts():
 		p.Revision = o.History.Newest()
+		return p, true
+	case waits.Step == None:
+		p.Revision = o.History.Newest()
+		p.Held = waits.Held
+		p.Note = waits.Note
+		p.After = sooner(p.After, waits.After)
 		return p, true
 	}
 
@@ -126,8 +138,12 @@ func degraded(d Desired, o Observed, now time.Time) Plan {
 
 	held := o.rollbackBlocked(d, now)
 	targets := o.rule(d).Others(o.History.Records, newest)
+	closed, isClosed := d.Windows.holdRepairs(now)
 	switch {
 	case held != "":
+	case isClosed:
+		held = window.Describe("the rollback", closed, 0)
+		put.After = pauseUntil(closed.Opens, now)
 	case !d.Upgrade.rollsBack():
 		held = "spec.upgrade says that a failed revision is not rolled back"
 	case d.Budget.spent(o.Rollbacks, now):
@@ -253,6 +269,13 @@ func drifted(d Desired, o Observed, now time.Time, otherwise Plan) (Plan, bool) 
 	}
 
 	p.Message = fmt.Sprintf("%d objects were changed by another client", len(o.Drifted))
+	if closed, isClosed := d.Windows.holdRepairs(now); isClosed && p.Step == Correct {
+		what := "the repair of what another client has changed"
+		otherwise.Note = noted(otherwise.Note, window.Describe(what, closed, 0))
+		otherwise.After = sooner(otherwise.After, pauseUntil(closed.Opens, now))
+		return otherwise, true
+	}
+
 	return p, true
 }
 

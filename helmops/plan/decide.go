@@ -100,7 +100,7 @@ func Decide(d Desired, o Observed, now time.Time) Plan {
 		return p // the objects of the release are not looked at either
 	}
 
-	p = approved(d, o, now, p)
+	p = windowed(d, o, now, approved(d, o, now, p))
 	for _, decide := range idleRules {
 		if instead, decided := decide(d, o, now, p); decided {
 			instead.Target = p.Target
@@ -108,6 +108,7 @@ func Decide(d Desired, o Observed, now time.Time) Plan {
 		}
 	}
 
+	p = undoing(d, o, now, p)
 	if p.Step == None {
 		p.Tested = d.Tests.Of(o.History.Newest())
 	}

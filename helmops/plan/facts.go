@@ -75,7 +75,9 @@ type Desired struct {
 	// Pin is the revision that a user wants to stay at; nil when there is none.
 	Pin *Pin
 	// Sync says which plans wait for an approval.
-	Sync Sync
+	Sync approval.Sync
+	// Windows are the times in which something new is applied.
+	Windows Windows
 	// Corrects is set when drift is corrected, not only found out about.
 	Corrects bool
 	// Timeout is how long a pending action of another Helm client is left alone.

@@ -116,9 +116,9 @@ func ordered(d Desired, o Observed, p Plan) Plan {
 	case o.Inputs.Unsourced != "" && p.NeedsChart():
 		return Plan{Step: Wait, Reason: ReasonUnsourced, Target: p.Target, Message: o.Inputs.Unsourced}
 	case o.Inputs.Unsourced != "":
-		p.Note = "it stays at this chart, because " + o.Inputs.Unsourced
+		p.Note = noted("it stays at this chart, because "+o.Inputs.Unsourced, p.Note)
 	case o.Inputs.Note != "":
-		p.Note = o.Inputs.Note
+		p.Note = noted(o.Inputs.Note, p.Note)
 	}
 
 	switch {
@@ -131,6 +131,14 @@ func ordered(d Desired, o Observed, p Plan) Plan {
 	default:
 		return p
 	}
+}
+
+// noted joins what is to be said about a release beside its state; empty is nothing.
+func noted(first, second string) string {
+	if first == "" || second == "" {
+		return first + second
+	}
+	return first + "; " + second
 }
 
 // ChangesCluster reports whether the step applies something new. Such a step waits for its dependencies.

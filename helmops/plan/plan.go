@@ -89,6 +89,8 @@ type Plan struct {
 	// Bake is what is decided about the revision that runs and bakes, while the next one waits for an approval; nil
 	// when none bakes.
 	Bake *Plan
+	// Held is what a closed window holds, on a None or Wait; nil when it holds nothing.
+	Held *Held
 	// Revision is the one that is judged, where that is not made of what is wanted; nil where it is.
 	Revision *Record
 	// Finishes is the action that a Resume finishes, or that a Recount takes over.

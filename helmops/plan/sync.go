@@ -11,48 +11,6 @@ import (
 // ReasonUnplanned is the reason of a Preview.
 const ReasonUnplanned = "Unplanned"
 
-// Sync says which plans wait for an approval. The zero value has none wait.
-type Sync struct {
-	// Manual is set when all of them wait.
-	Manual bool
-	// MinRisk is the lowest risk that waits; empty for none.
-	MinRisk string
-	// Approved is the digest of the plan that may run; empty for none.
-	Approved string
-	// Approvals says which approvals of users count.
-	Approvals approval.Gate
-}
-
-// SyncOf reads spec.sync.
-func SyncOf(hr *v1beta1.HelmRelease) Sync {
-	spec := hr.Spec.Sync
-	if spec == nil {
-		return Sync{}
-	}
-
-	out := Sync{Manual: spec.Mode == v1beta1.SyncManual, Approved: spec.Approved}
-	a := spec.Approval
-	if a == nil {
-		return out
-	}
-
-	out.MinRisk = a.MinRisk
-	out.Approvals = approval.Gate{Count: int(a.Count), Groups: a.Groups}
-	if a.Expires != nil {
-		out.Approvals.Expires = a.Expires.Duration
-	}
-
-	return out
-}
-
-// asks reports whether plans have to be computed at all.
-func (s Sync) asks() bool { return s.Manual || s.MinRisk != "" }
-
-// holds reports whether a plan of a risk waits.
-func (s Sync) holds(risk string) bool {
-	return s.Manual || s.MinRisk != "" && v1beta1.RiskReaches(risk, s.MinRisk)
-}
-
 // Planned is the plan of an install or upgrade.
 type Planned struct {
 	Digest, Risk string
@@ -108,7 +66,7 @@ var change = map[Step]string{
 // approved has an install or upgrade wait until its plan is computed and, where its risk asks for it, approved. What
 // undoes a failure and what repairs drift never waits.
 func approved(d Desired, o Observed, now time.Time, p Plan) Plan {
-	if d.Deleting || !d.Sync.asks() || !p.ChangesCluster() {
+	if d.Deleting || !d.Sync.Asks() || !p.ChangesCluster() {
 		return p
 	}
 
@@ -126,32 +84,25 @@ func approved(d Desired, o Observed, now time.Time, p Plan) Plan {
 	if !afresh {
 		p.Approved = planned.Digest
 	}
-	if !d.Sync.holds(planned.Risk) {
+	if !d.Sync.Holds(planned.Risk) {
 		return p
 	}
 	if o.Approvals == nil {
 		return Plan{Step: Need, Fact: FactApprovals, Target: p.Target, Reason: string(FactApprovals)}
 	}
 
-	answer := d.Sync.Approvals.Judge(approval.Plan{
+	asked := approval.Plan{
 		Digest: planned.Digest, Replaces: planned.Replaces, Moved: planned.Moved, Approved: d.Sync.Approved,
-	}, *o.Approvals, now)
+	}
+	answer := d.Sync.Approvals.Judge(asked, *o.Approvals, now)
 	if answer.Approved {
 		return p
 	}
 
-	message := fmt.Sprintf("%s %s %s waits for the approval of plan %s (%s; risk %s)", change[p.Step],
-		d.Chart.Name, d.Chart.Version, v1beta1.ShortDigest(planned.Digest), planned.Summary, planned.Risk)
-	if answer.Message != "" {
-		message += "; " + answer.Message
-	}
-
-	after := planned.ExpiresAt
-	if !answer.Until.IsZero() && answer.Until.Before(after) {
-		after = answer.Until
-	}
-
+	what := fmt.Sprintf("%s %s %s", change[p.Step], d.Chart.Name, d.Chart.Version)
+	waiting := answer.Wait(what, asked, planned.Summary, planned.Risk, planned.ExpiresAt)
 	return Plan{
-		Step: Wait, Target: p.Target, Reason: v1beta1.AwaitingApprovalReason, Message: message, After: after.Sub(now),
+		Step: Wait, Target: p.Target, Reason: v1beta1.AwaitingApprovalReason, Message: waiting.Message,
+		After: waiting.Until.Sub(now),
 	}
 }

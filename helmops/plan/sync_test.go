@@ -23,53 +23,53 @@ func plannedFor(d Desired, risk string, change ...func(*Planned)) *Planned {
 
 func TestPlansThatWait(t *testing.T) {
 	t.Parallel()
-	upgrade := func(sync Sync) Desired {
+	upgrade := func(sync approval.Sync) Desired {
 		return desired(func(d *Desired) {
 			d.Chart = chart2
 			d.Sync = sync
 		})
 	}
-	manual := Sync{Manual: true}
+	manual := approval.Sync{Manual: true}
 	runs := record(1, StatusDeployed, chart1)
 	for _, tt := range []struct {
 		name     string
-		sync     Sync
+		sync     approval.Sync
 		planned  func(Desired) *Planned
 		step     Step
 		approved string
 		says     string
 	}{
-		{"automatic", Sync{}, nil, Upgrade, "", ""},
+		{"automatic", approval.Sync{}, nil, Upgrade, "", ""},
 		{"manual, not planned yet", manual, nil, Preview, "", "version 1.0.0 → 1.1.0"},
 		{"manual", manual, func(d Desired) *Planned { return plannedFor(d, v1beta1.RiskNone) }, Wait, "",
 			"the upgrade to web 1.1.0 waits for the approval of plan plan (2 changed; risk None)"},
-		{"manual and approved", Sync{Manual: true, Approved: "sha256:plan"},
+		{"manual and approved", approval.Sync{Manual: true, Approved: "sha256:plan"},
 			func(d Desired) *Planned { return plannedFor(d, v1beta1.RiskNone) }, Upgrade, "sha256:plan", ""},
-		{"manual, and another plan is approved", Sync{Manual: true, Approved: "sha256:other"},
+		{"manual, and another plan is approved", approval.Sync{Manual: true, Approved: "sha256:other"},
 			func(d Desired) *Planned {
 				return plannedFor(d, v1beta1.RiskNone, func(p *Planned) { p.Replaces = "sha256:other"; p.Moved = "values" })
 			}, Wait, "", "; spec.sync.approved is plan other; this has changed since that approval: values"},
-		{"approved, and the plan is of other values", Sync{Manual: true, Approved: "sha256:plan"},
+		{"approved, and the plan is of other values", approval.Sync{Manual: true, Approved: "sha256:plan"},
 			func(d Desired) *Planned {
 				return plannedFor(d, v1beta1.RiskNone, func(p *Planned) { p.Input.Config = "sha256:d" })
 			}, Preview, "", ""},
-		{"approved, and the plan is of another generation", Sync{Manual: true, Approved: "sha256:plan"},
+		{"approved, and the plan is of another generation", approval.Sync{Manual: true, Approved: "sha256:plan"},
 			func(d Desired) *Planned {
 				return plannedFor(d, v1beta1.RiskNone, func(p *Planned) { p.Generation = 7 })
 			}, Preview, "", ""},
-		{"approved, and another revision runs", Sync{Manual: true, Approved: "sha256:plan"},
+		{"approved, and another revision runs", approval.Sync{Manual: true, Approved: "sha256:plan"},
 			func(d Desired) *Planned { return plannedFor(d, v1beta1.RiskNone, func(p *Planned) { p.From = 2 }) }, Preview, "", ""},
-		{"approved, and the plan is too old", Sync{Manual: true, Approved: "sha256:plan"},
+		{"approved, and the plan is too old", approval.Sync{Manual: true, Approved: "sha256:plan"},
 			func(d Desired) *Planned {
 				return plannedFor(d, v1beta1.RiskNone, func(p *Planned) { p.ExpiresAt = now })
 			}, Preview, "", ""},
-		{"below the risk", Sync{MinRisk: v1beta1.RiskRecreate},
+		{"below the risk", approval.Sync{MinRisk: v1beta1.RiskRecreate},
 			func(d Desired) *Planned { return plannedFor(d, v1beta1.RiskRestart) }, Upgrade, "sha256:plan", ""},
-		{"at the risk", Sync{MinRisk: v1beta1.RiskRestart},
+		{"at the risk", approval.Sync{MinRisk: v1beta1.RiskRestart},
 			func(d Desired) *Planned { return plannedFor(d, v1beta1.RiskRestart) }, Wait, "", "risk Restart"},
-		{"above the risk", Sync{MinRisk: v1beta1.RiskRestart},
+		{"above the risk", approval.Sync{MinRisk: v1beta1.RiskRestart},
 			func(d Desired) *Planned { return plannedFor(d, v1beta1.RiskEscalation) }, Wait, "", "risk Escalation"},
-		{"a risk of a later version", Sync{MinRisk: v1beta1.RiskEscalation},
+		{"a risk of a later version", approval.Sync{MinRisk: v1beta1.RiskEscalation},
 			func(d Desired) *Planned { return plannedFor(d, "Terrible") }, Wait, "", "risk Terrible"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -93,7 +93,7 @@ func TestPlansThatWait(t *testing.T) {
 // What undoes a failure, repairs drift or deletes the release never waits, and the first install does.
 func TestWhatWaitsForAnApproval(t *testing.T) {
 	t.Parallel()
-	manual := func(d *Desired) { d.Sync = Sync{Manual: true} }
+	manual := func(d *Desired) { d.Sync = approval.Sync{Manual: true} }
 	if p := Decide(desired(manual), observed(), now); p.Step != Preview {
 		t.Errorf("the first install: %+v", p)
 	}
@@ -205,7 +205,7 @@ func TestApprovalsOfPlans(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			d := upgraded(func(d *Desired) {
-				d.Sync = Sync{Manual: true, Approved: tt.approved, Approvals: tt.gate}
+				d.Sync = approval.Sync{Manual: true, Approved: tt.approved, Approvals: tt.gate}
 			})
 			o := observed(record(1, StatusDeployed, chart1))
 			o.Planned = plannedFor(d, v1beta1.RiskNone, func(p *Planned) {
@@ -233,7 +233,7 @@ func TestApprovalsOfPlans(t *testing.T) {
 func TestAnApprovalThatExpiresWhilePlansWait(t *testing.T) {
 	t.Parallel()
 	d := upgraded(func(d *Desired) {
-		d.Sync = Sync{Manual: true, Approvals: approval.Gate{Count: 2, Expires: time.Hour}}
+		d.Sync = approval.Sync{Manual: true, Approvals: approval.Gate{Count: 2, Expires: time.Hour}}
 	})
 	o := observed(record(1, StatusDeployed, chart1))
 	o.Planned = plannedFor(d, v1beta1.RiskNone)

@@ -3,6 +3,8 @@ package promotion
 import (
 	"testing"
 	"time"
+
+	"fairlead.dev/fairlead/helmops/window"
 )
 
 // A clock that is behind the one that wrote the status opens no gate too early.
@@ -44,8 +46,8 @@ func TestAClockThatGoesBack(t *testing.T) {
 // The hour that the end of summer time repeats opens a window, and the next day opens it again at its own hour.
 func TestAnHourThatComesTwice(t *testing.T) {
 	t.Parallel()
-	w := Window{Cron: "30 2 * * *", Duration: 30 * time.Minute, TimeZone: "Europe/Berlin"}
-	s := &Stage{Name: "prod", Gates: Gates{Windows: []Window{w}}}
+	w := window.Window{Cron: "30 2 * * *", Duration: 30 * time.Minute, TimeZone: "Europe/Berlin"}
+	s := &Stage{Name: "prod", Gates: Gates{Windows: []window.Window{w}}}
 	first := time.Date(2026, 10, 25, 0, 30, 0, 0, time.UTC) // 2:30 in summer time
 	for _, tt := range []struct {
 		now   time.Time

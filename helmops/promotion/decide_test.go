@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"fairlead.dev/fairlead/helmops/window"
 )
 
 var update = flag.Bool("update", false, "write the golden transcripts")
@@ -75,7 +77,7 @@ func TestHistories(t *testing.T) {
 		"soak, approval, window and freeze of prod": func(t *testing.T) *world {
 			w := newWorld(t, line(only("prod", func(s *Stage) {
 				s.Promote = Manual
-				s.Gates = Gates{Soak: time.Hour, Approval: ApprovalGate{Count: 2}, Windows: []Window{
+				s.Gates = Gates{Soak: time.Hour, Approval: ApprovalGate{Count: 2}, Windows: []window.Window{
 					{Cron: "0 10 * * 1-5", Duration: 4 * time.Hour, TimeZone: "Europe/Berlin"},
 				}}
 			}))...)

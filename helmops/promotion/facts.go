@@ -1,6 +1,10 @@
 package promotion
 
-import "time"
+import (
+	"time"
+
+	"fairlead.dev/fairlead/helmops/window"
+)
 
 // Facts are what a decision about one pipeline looks at.
 type Facts struct {
@@ -127,7 +131,7 @@ type Gates struct {
 	// Approval says which candidates need approvals, and which approvals count.
 	Approval ApprovalGate
 	// Windows are times in which the stage may, or may not, get a candidate.
-	Windows []Window
+	Windows []window.Window
 	// Signed is set when the stage wants signatures of its own.
 	Signed bool
 	// Checks are expressions that have to hold.
@@ -142,18 +146,6 @@ const (
 	BumpMinor = "Minor"
 	BumpMajor = "Major"
 )
-
-// Window is a time that comes again.
-type Window struct {
-	// Deny makes it a time in which nothing is promoted; otherwise it is promoted in such times only.
-	Deny bool
-	// Cron says when it begins, in five fields.
-	Cron string
-	// Duration of it.
-	Duration time.Duration
-	// TimeZone is the IANA name of the zone that Cron is in, UTC when empty.
-	TimeZone string
-}
 
 // Freeze stops promotions for a time.
 type Freeze struct {

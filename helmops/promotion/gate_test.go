@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"fairlead.dev/fairlead/helmops/window"
 )
 
 // Each gate, asked about version 1.2.0 in prod, which has 1.1.0 and gets its candidates from two stages.
@@ -207,57 +209,57 @@ func TestWindows(t *testing.T) {
 		}
 		return parsed
 	}
-	office := Window{Cron: "0 10 * * 1-5", Duration: 8 * time.Hour, TimeZone: "Europe/Berlin"}
-	lunch := Window{Deny: true, Cron: "0 12 * * *", Duration: time.Hour, TimeZone: "Europe/Berlin"}
-	early := Window{Cron: "0 0 * * *", Duration: 4 * time.Hour, TimeZone: "Europe/Berlin"}
-	half := Window{Cron: "30 2 * * *", Duration: 30 * time.Minute, TimeZone: "Europe/Berlin"}
-	night := Window{Cron: "0 22 * * *", Duration: 6 * time.Hour, TimeZone: "America/New_York"}
+	office := window.Window{Cron: "0 10 * * 1-5", Duration: 8 * time.Hour, TimeZone: "Europe/Berlin"}
+	lunch := window.Window{Deny: true, Cron: "0 12 * * *", Duration: time.Hour, TimeZone: "Europe/Berlin"}
+	early := window.Window{Cron: "0 0 * * *", Duration: 4 * time.Hour, TimeZone: "Europe/Berlin"}
+	half := window.Window{Cron: "30 2 * * *", Duration: 30 * time.Minute, TimeZone: "Europe/Berlin"}
+	night := window.Window{Cron: "0 22 * * *", Duration: 6 * time.Hour, TimeZone: "America/New_York"}
 	for _, tt := range []struct {
 		name    string
 		now     string
-		windows []Window
+		windows []window.Window
 		want    Result
 		until   string
 		says    string
 	}{
 		{"no windows", "2026-03-02T09:00:00Z", nil, Pass, "", ""},
-		{"the first moment", "2026-03-02T09:00:00Z", []Window{office}, Pass, "", ""},
-		{"a second before", "2026-03-02T08:59:59Z", []Window{office}, Wait, "2026-03-02T09:00:00Z", "opens at"},
-		{"the last moment", "2026-03-02T16:59:59Z", []Window{office}, Pass, "", ""},
-		{"the end", "2026-03-02T17:00:00Z", []Window{office}, Wait, "2026-03-03T09:00:00Z", ""},
-		{"over the weekend", "2026-03-06T20:00:00Z", []Window{office}, Wait, "2026-03-09T09:00:00Z", ""},
-		{"over midnight", "2026-03-02T04:00:00Z", []Window{night}, Pass, "", ""},
-		{"the nearer of two", "2026-03-02T17:00:00Z", []Window{office, night}, Wait, "2026-03-03T03:00:00Z", ""},
-		{"denied within an allowed one", "2026-03-02T11:30:00Z", []Window{office, lunch}, Wait, "2026-03-02T12:00:00Z",
+		{"the first moment", "2026-03-02T09:00:00Z", []window.Window{office}, Pass, "", ""},
+		{"a second before", "2026-03-02T08:59:59Z", []window.Window{office}, Wait, "2026-03-02T09:00:00Z", "opens at"},
+		{"the last moment", "2026-03-02T16:59:59Z", []window.Window{office}, Pass, "", ""},
+		{"the end", "2026-03-02T17:00:00Z", []window.Window{office}, Wait, "2026-03-03T09:00:00Z", ""},
+		{"over the weekend", "2026-03-06T20:00:00Z", []window.Window{office}, Wait, "2026-03-09T09:00:00Z", ""},
+		{"over midnight", "2026-03-02T04:00:00Z", []window.Window{night}, Pass, "", ""},
+		{"the nearer of two", "2026-03-02T17:00:00Z", []window.Window{office, night}, Wait, "2026-03-03T03:00:00Z", ""},
+		{"denied within an allowed one", "2026-03-02T11:30:00Z", []window.Window{office, lunch}, Wait, "2026-03-02T12:00:00Z",
 			"nothing is promoted"},
-		{"denied only", "2026-03-02T11:30:00Z", []Window{lunch}, Wait, "2026-03-02T12:00:00Z", ""},
-		{"not denied", "2026-03-02T12:00:00Z", []Window{lunch}, Pass, "", ""},
+		{"denied only", "2026-03-02T11:30:00Z", []window.Window{lunch}, Wait, "2026-03-02T12:00:00Z", ""},
+		{"not denied", "2026-03-02T12:00:00Z", []window.Window{lunch}, Pass, "", ""},
 		{"summer time begins, the hour is skipped", "2026-03-29T00:30:00Z",
-			[]Window{{Cron: "30 2 * * *", Duration: time.Hour, TimeZone: "Europe/Berlin"}},
+			[]window.Window{{Cron: "30 2 * * *", Duration: time.Hour, TimeZone: "Europe/Berlin"}},
 			Wait, "2026-03-30T00:30:00Z", ""},
-		{"summer time", "2026-03-30T08:00:00Z", []Window{office}, Pass, "", ""},
-		{"winter time begins", "2026-10-25T20:00:00Z", []Window{office}, Wait, "2026-10-26T09:00:00Z", ""},
-		{"summer time begins, a window over the skipped hour", "2026-03-29T01:30:00Z", []Window{early}, Pass, "", ""},
-		{"summer time begins, the window lasts as long as ever", "2026-03-29T03:30:00Z", []Window{early}, Wait,
+		{"summer time", "2026-03-30T08:00:00Z", []window.Window{office}, Pass, "", ""},
+		{"winter time begins", "2026-10-25T20:00:00Z", []window.Window{office}, Wait, "2026-10-26T09:00:00Z", ""},
+		{"summer time begins, a window over the skipped hour", "2026-03-29T01:30:00Z", []window.Window{early}, Pass, "", ""},
+		{"summer time begins, the window lasts as long as ever", "2026-03-29T03:30:00Z", []window.Window{early}, Wait,
 			"2026-03-29T22:00:00Z", ""},
-		{"winter time begins, the first half past two", "2026-10-25T00:30:00Z", []Window{half}, Pass, "", ""},
-		{"winter time begins, between the two", "2026-10-25T01:05:00Z", []Window{half}, Wait,
+		{"winter time begins, the first half past two", "2026-10-25T00:30:00Z", []window.Window{half}, Pass, "", ""},
+		{"winter time begins, between the two", "2026-10-25T01:05:00Z", []window.Window{half}, Wait,
 			"2026-10-25T01:30:00Z", ""},
-		{"winter time begins, the second half past two", "2026-10-25T01:45:00Z", []Window{half}, Pass, "", ""},
-		{"winter time begins, after both", "2026-10-25T02:05:00Z", []Window{half}, Wait, "2026-10-26T01:30:00Z", ""},
-		{"winter time begins, a window over the hour that comes twice", "2026-10-25T01:30:00Z", []Window{early}, Pass,
+		{"winter time begins, the second half past two", "2026-10-25T01:45:00Z", []window.Window{half}, Pass, "", ""},
+		{"winter time begins, after both", "2026-10-25T02:05:00Z", []window.Window{half}, Wait, "2026-10-26T01:30:00Z", ""},
+		{"winter time begins, a window over the hour that comes twice", "2026-10-25T01:30:00Z", []window.Window{early}, Pass,
 			"", ""},
-		{"winter time begins, the window lasts as long as ever", "2026-10-25T02:00:00Z", []Window{early}, Wait,
+		{"winter time begins, the window lasts as long as ever", "2026-10-25T02:00:00Z", []window.Window{early}, Wait,
 			"2026-10-25T23:00:00Z", ""},
 		{"winter time begins, denied over the hour that comes twice", "2026-10-25T01:30:00Z",
-			[]Window{{Deny: true, Cron: early.Cron, Duration: early.Duration, TimeZone: early.TimeZone}}, Wait,
+			[]window.Window{{Deny: true, Cron: early.Cron, Duration: early.Duration, TimeZone: early.TimeZone}}, Wait,
 			"2026-10-25T02:00:00Z", "nothing is promoted"},
-		{"a day that never comes", "2026-03-02T09:00:00Z", []Window{{Cron: "0 0 30 2 *", Duration: time.Hour}}, Fail,
+		{"a day that never comes", "2026-03-02T09:00:00Z", []window.Window{{Cron: "0 0 30 2 *", Duration: time.Hour}}, Fail,
 			"", "no window ever opens"},
-		{"UTC by itself", "2026-03-02T10:00:00Z", []Window{{Cron: "0 10 * * *", Duration: time.Hour}}, Pass, "", ""},
-		{"a zone that is unknown", "2026-03-02T10:00:00Z", []Window{{Cron: "0 10 * * *", Duration: time.Hour,
+		{"UTC by itself", "2026-03-02T10:00:00Z", []window.Window{{Cron: "0 10 * * *", Duration: time.Hour}}, Pass, "", ""},
+		{"a zone that is unknown", "2026-03-02T10:00:00Z", []window.Window{{Cron: "0 10 * * *", Duration: time.Hour,
 			TimeZone: "Mars/Base"}}, Fail, "", "Mars/Base"},
-		{"no cron", "2026-03-02T10:00:00Z", []Window{{Cron: "61 10 * * *", Duration: time.Hour}}, Fail, "", "61 10"},
+		{"no cron", "2026-03-02T10:00:00Z", []window.Window{{Cron: "61 10 * * *", Duration: time.Hour}}, Fail, "", "61 10"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -279,12 +281,12 @@ func TestHostileWindows(t *testing.T) {
 		"0 0 0 0 0",
 		"*/0 * * * *", "1-0 * * * *", "99999999999999999999 * * * *", "a b c d e",
 	} {
-		if err := (Window{Cron: text, Duration: time.Hour}).Check(); err == nil {
+		if err := (window.Window{Cron: text, Duration: time.Hour}).Check(); err == nil {
 			t.Errorf("%q is taken for a cron expression", text)
 		}
 	}
 	for _, zone := range []string{"Local", "../../etc/passwd", "\x00", "Europe/Nowhere"} {
-		if err := (Window{Cron: "0 1 * * *", Duration: time.Hour, TimeZone: zone}).Check(); err == nil {
+		if err := (window.Window{Cron: "0 1 * * *", Duration: time.Hour, TimeZone: zone}).Check(); err == nil {
 			t.Errorf("%q is taken for a time zone", zone)
 		}
 	}

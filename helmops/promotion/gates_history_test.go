@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"fairlead.dev/fairlead/helmops/window"
 	"fairlead.dev/fairlead/test/seed"
 )
 
@@ -51,10 +52,10 @@ func gatesOfSeed(seed uint64) func(*Stage) {
 			g.MinAge = 40 * time.Minute
 		}
 		if on() {
-			g.Windows = []Window{{Cron: "0 */2 * * *", Duration: time.Hour}}
+			g.Windows = []window.Window{{Cron: "0 */2 * * *", Duration: time.Hour}}
 		}
 		if on() {
-			g.Windows = append(g.Windows, Window{Deny: true, Cron: "30 * * * *", Duration: 15 * time.Minute})
+			g.Windows = append(g.Windows, window.Window{Deny: true, Cron: "30 * * * *", Duration: 15 * time.Minute})
 		}
 		if on() {
 			g.Approval = ApprovalGate{

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"fairlead.dev/fairlead/helmops/window"
 )
 
 // hourly publishes a version at the begin of each hour.
@@ -66,7 +68,7 @@ func TestSerial(t *testing.T) {
 		{"approval", prod(func(s *Stage) { s.Gates.Soak, s.Promote = 0, Manual }), "1.0.0"},
 		{"a minimum age", prod(func(s *Stage) { s.Gates.Soak, s.Gates.MinAge = 0, 48*time.Hour }), "1.0.0"},
 		{"a window", prod(func(s *Stage) {
-			s.Gates = Gates{Windows: []Window{{Cron: "0 3 * * *", Duration: time.Hour}}}
+			s.Gates = Gates{Windows: []window.Window{{Cron: "0 3 * * *", Duration: time.Hour}}}
 		}), "1.0.0"},
 		{"a freeze", func(w *world) {
 			w.stage("prod").Gates.Soak = 0

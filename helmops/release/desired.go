@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/approval"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/postrender"
 	"fairlead.dev/fairlead/helmops/values"
@@ -47,7 +48,14 @@ func desiredOf(hr *v1beta1.HelmRelease, in Inputs, inputDigest string) plan.Desi
 	desired.Bake = hr.GetBake()
 	desired.KeepFailed = !hr.AutoRollbackEnabled()
 	desired.Budget.Count, desired.Budget.Per = hr.GetRollbackBudget()
-	desired.Sync = plan.SyncOf(hr)
+	desired.Sync = approval.SyncOf(hr.Spec.Sync)
+	desired.Windows = in.Windows
+	if token, _ := v1beta1.WindowOverride(hr, hr.Status.LastHandledOverrideAt); token != "" {
+		desired.Windows.Override = true
+	}
+
+	desired.Windows.InstallLasts = hr.GetInstall().Timeout.Duration
+	desired.Windows.UpgradeLasts = hr.GetUpgrade().Timeout.Duration
 	desired.Corrects = hr.GetDriftMode() == v1beta1.DriftEnabled
 	return desired
 }

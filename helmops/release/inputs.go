@@ -41,6 +41,8 @@ type Inputs struct {
 	// Rules judge the health of objects; nil for the usual ones. Ignore tells what may drift; nil for nothing.
 	Rules  *health.Rules
 	Ignore *drift.Rules
+	// Windows are those of spec.sync.
+	Windows plan.Windows
 	// Live is what is known of the objects of the release at the moment.
 	Live Live
 }

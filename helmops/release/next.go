@@ -29,6 +29,7 @@ func (w Work) passAfter(after *v1beta1.HelmRelease) *Pass {
 	answered.Retry = false
 	answered.Force = false
 	answered.Pin = nil
+	answered.Windows.Override = false
 	observed := observedOf(after, answered.Target, w.Inputs.Live)
 	return &Pass{Release: after, Desired: answered, Observed: observed.Gathered(), Inputs: w.Inputs}
 }
@@ -40,6 +41,8 @@ func follows(p plan.Plan, ended time.Time) string {
 		return fmt.Sprintf("the controller rolls it back to revision %d now", p.To)
 	case p.Step == plan.Uninstall:
 		return "the controller uninstalls it now"
+	case p.Held != nil:
+		return p.Held.Message
 	case p.Step == plan.Wait && p.Stalled:
 		return p.Message
 	case p.Step == plan.Wait && p.After > 0:

@@ -252,7 +252,7 @@ func requests(w *world) {
 }
 
 func TestScenarios(t *testing.T) {
-	for _, s := range slices.Concat(scenarios, recoveries, syncScenarios) {
+	for _, s := range slices.Concat(scenarios, recoveries, syncScenarios, windowScenarios) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			s.run(t)

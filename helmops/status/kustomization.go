@@ -16,7 +16,7 @@ type Applied struct {
 	// Generation of the Kustomization, Revision of the source, and Digest of the set that was applied.
 	Generation       int64
 	Revision, Digest string
-	// Artifact is the digest of the artifact of that revision.
+	// Artifact is the digest of the archive of the source.
 	Artifact string
 	// Departing is set when the Kustomization is being deleted, and the attempt deletes its objects.
 	Departing bool
@@ -83,7 +83,7 @@ func recordApplied(k *v1beta1.Kustomization, o Applied, now time.Time) Event {
 	k.Status.LastAppliedRevision = o.Revision
 	k.Status.LastAppliedDigest = o.Digest
 	k.Status.Plan = nil
-	KustomizationArtifact(k, o.Artifact)
+	k.Status.LastAppliedArtifact = o.Artifact
 	drifted(o, w)
 	if !news && len(o.Kept) == 0 {
 		return Event{}

@@ -13,6 +13,7 @@ import (
 func KustomizationPlanned(
 	k *v1beta1.Kustomization, p kustomization.Plan, objects *kustomization.Objects, now time.Time,
 ) Event {
+	news := KustomizationHolds(k, p.Held)
 	switch {
 	case p.Obstacle != nil:
 		before := Message(k)
@@ -24,12 +25,23 @@ func KustomizationPlanned(
 		return kustomizationAwaits(k, p, objects, now)
 	case p.Limited:
 		KustomizationLimited(k, now)
+	case p.Step == kustomization.Wait && p.Reason == kustomization.ReasonHeld:
+		kustomizationWaits(k, p.Held, now)
 	case p.Progress:
 		Progressing(k, p.Message, now)
 	case p.Settled && objects != nil:
 		KustomizationHealth(k, Health{Known: !objects.Blind, Objects: objects.Unhealthy, Of: objects.Of}, now)
 		KustomizationSettled(k, objects.Awaited, p.Overdue, now)
+		kustomizationNotes(k, p, now)
 	}
+
+	if p.Held != (kustomization.Held{}) {
+		k.Status.LastHandledReconcileAt = k.Annotations[v1beta1.ReconcileRequestAnnotation]
+	}
+	if news && p.Held.Reason == v1beta1.HeldByWindow {
+		return WindowHeld(p.Held.Message).As(ActionApply)
+	}
+
 	return Event{}
 }
 

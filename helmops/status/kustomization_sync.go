@@ -23,7 +23,13 @@ func IsAwaitingApproval(object v1beta1.Conditioned) bool {
 func KustomizationForeseen(k *v1beta1.Kustomization, next *v1beta1.KustomizationPlanStatus, now time.Time) {
 	next.FromRevision = k.Status.LastAppliedRevision
 	next.ExpiresAt = metav1.NewTime(now.Add(v1beta1.PlanValidity))
-	next.Moved = kustomizationMoved(k, next)
+	if had := k.Status.Plan; had != nil {
+		was := formerPlan{digest: had.Digest, replaces: had.Replaces, moved: had.Moved}
+		next.Replaces, next.Moved = was.replacedBy(next.Digest, k.Spec.Sync, func() string {
+			return kustomizationMoved(had, next)
+		})
+	}
+
 	k.Status.Plan = next
 }
 
@@ -34,17 +40,8 @@ func KustomizationPlanChanged(k *v1beta1.Kustomization, now time.Time) {
 	}
 }
 
-// kustomizationMoved says in words what is different from the plan that was approved, as far as the status still knows
-// that plan.
-func kustomizationMoved(k *v1beta1.Kustomization, next *v1beta1.KustomizationPlanStatus) string {
-	had := k.Status.Plan
-	if had == nil || k.Spec.Sync == nil || k.Spec.Sync.Approved == "" || next.Digest == k.Spec.Sync.Approved {
-		return ""
-	}
-	if had.Digest != k.Spec.Sync.Approved {
-		return had.Moved // that is still what there is to say
-	}
-
+// kustomizationMoved says in words what is different between two plans.
+func kustomizationMoved(had, next *v1beta1.KustomizationPlanStatus) string {
 	var moved []string
 	add := func(differs bool, what string) {
 		if differs {
@@ -123,10 +120,7 @@ func KustomizationRepaired(k *v1beta1.Kustomization, o Applied, now time.Time) E
 	}.As(ActionApply)
 }
 
-// KustomizationArtifact records the digest of the artifact that is applied, where spec.sync may have a newer one wait.
+// KustomizationArtifact records the digest of the artifact that is applied, which earlier versions did not.
 func KustomizationArtifact(k *v1beta1.Kustomization, digest string) {
-	if k.Spec.Sync == nil {
-		digest = ""
-	}
 	k.Status.LastAppliedArtifact = digest
 }

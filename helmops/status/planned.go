@@ -37,15 +37,23 @@ func replace(hr *v1beta1.HelmRelease, next *v1beta1.PlanStatus) {
 		return
 	}
 
-	approved := hr.Spec.Sync != nil && had.Replaces != "" && had.Replaces == hr.Spec.Sync.Approved
+	was := formerPlan{digest: had.Digest, replaces: had.Replaces, moved: had.Moved}
+	next.Replaces, next.Moved = was.replacedBy(next.Digest, hr.Spec.Sync, func() string { return movedSince(had, next) })
+}
+
+// formerPlan is the plan that the status had.
+type formerPlan struct{ digest, replaces, moved string }
+
+// replacedBy says which plan another one takes the place of, and what is different from that. moved compares the two.
+func (f formerPlan) replacedBy(digest string, sync *v1beta1.Sync, moved func() string) (replaces, text string) {
+	approved := sync != nil && f.replaces != "" && f.replaces == sync.Approved
 	switch {
-	case next.Digest == had.Replaces: // it is the former one again
-	case had.Digest == next.Digest, approved:
-		next.Replaces = had.Replaces
-		next.Moved = had.Moved
+	case digest == f.replaces: // it is the former one again
+		return "", ""
+	case digest == f.digest, approved:
+		return f.replaces, f.moved
 	default:
-		next.Replaces = had.Digest
-		next.Moved = movedSince(had, next)
+		return f.digest, moved()
 	}
 }
 

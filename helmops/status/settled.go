@@ -25,13 +25,16 @@ var outcomes = map[string]bool{
 // ReleaseSettled records a plan that leaves nothing to do, or nothing for now.
 func ReleaseSettled(hr *v1beta1.HelmRelease, p plan.Plan, history []plan.Record, now time.Time) {
 	hr.Status.ObservedGeneration = hr.Generation
+	windowHolds(hr, p)
 	if p.Step == plan.Wait {
 		waits(hr, p, now)
 		return
 	}
 
-	hr.Status.Adoption = nil // there is no upgrade that it would precede
-	hr.Status.Plan = nil
+	if p.Held == nil {
+		hr.Status.Adoption = nil // there is no upgrade that it would precede
+		hr.Status.Plan = nil
+	}
 	if record(hr, p.Target, history, "") {
 		hr.Status.Inventory = nil // another Helm client made the revision
 	}
@@ -98,6 +101,11 @@ func waits(hr *v1beta1.HelmRelease, p plan.Plan, now time.Time) {
 
 	if p.Reason == v1beta1.AwaitingApprovalReason {
 		awaits(hr, p, current(hr, now))
+		return
+	}
+
+	if p.Held != nil {
+		waitsForWindow(hr, p, current(hr, now))
 		return
 	}
 

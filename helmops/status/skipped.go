@@ -10,8 +10,13 @@ func ReleaseSkips(hr *v1beta1.HelmRelease, skipped []v1beta1.SkippedChart) {
 	hr.Status.Skipped = skipped[:min(len(skipped), maxKnownBad)]
 }
 
-// ReleaseHeld records the chart that a release does not take for now; nil for none.
-func ReleaseHeld(hr *v1beta1.HelmRelease, held *v1beta1.HeldChart) { hr.Status.Held = held }
+// ReleaseHeld records the chart that a release does not take for now, for another reason than a window; nil for none.
+func ReleaseHeld(hr *v1beta1.HelmRelease, held *v1beta1.HeldChart) {
+	if held == nil && isHeldByWindow(hr) {
+		return // the plan says what a window holds
+	}
+	hr.Status.Held = held
+}
 
 // ReleaseShared records the shared values of a pipeline that a release was found with, or tries to have; nil for none.
 func ReleaseShared(hr *v1beta1.HelmRelease, shared *v1beta1.SharedValues) {

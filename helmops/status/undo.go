@@ -75,6 +75,10 @@ func uninstalled(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 
 		forgive(hr)
 		hr.Status.LastAttemptedAt = nil
+		if o.Reason != plan.ReasonDeleted { // the install that follows is the rest of this upgrade
+			hr.Status.LastAttemptedReleaseAction = string(plan.Upgrade)
+		}
+
 		return Event{Reason: v1beta1.UninstallSucceededReason, Message: message}
 	}
 

@@ -301,6 +301,10 @@ func summary(hr *v1beta1.HelmRelease, e Explanation) string {
 			text += fmt.Sprintf(", revision %d is verified since %s", v.Revision, utc(v.At))
 		}
 
+		if held := hr.Status.Held; held != nil && held.Reason == v1beta1.HeldByWindow {
+			return text + "; " + held.Message
+		}
+
 		return text + ", nothing pending"
 	}
 

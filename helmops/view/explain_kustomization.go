@@ -146,6 +146,8 @@ func failedRevision(k *v1beta1.Kustomization) *FailedRevision {
 
 func kustomizationSummary(k *v1beta1.Kustomization, e ObjectExplanation) string {
 	switch {
+	case e.Healthy && k.Status.Held != nil:
+		return "healthy, " + revisionOr(e.Revision) + " is applied; " + k.Status.Held.Message
 	case e.Healthy:
 		return "healthy, " + revisionOr(e.Revision) + " is applied, nothing pending"
 	case e.Phase != Ready:

@@ -66,6 +66,10 @@ func nextOf(hr *v1beta1.HelmRelease) Next {
 		return next
 	}
 
+	if next, is := windowNext(hr); is && phase != Deleting {
+		return next
+	}
+
 	switch phase {
 	case Deleting:
 		return Next{Action: NextDelete, Message: deletingMessage(hr)}
@@ -100,12 +104,36 @@ func shortDuration(d time.Duration) string {
 	return s
 }
 
+// windowNext is what comes next for a release that a window holds; false for any other.
+func windowNext(hr *v1beta1.HelmRelease) (Next, bool) {
+	held := hr.Status.Held
+	if held == nil || held.Reason != v1beta1.HeldByWindow {
+		return Next{}, false
+	}
+	return heldNext(held.Until), true
+}
+
+// heldNext is what comes next for an object that a window or a freeze holds until a time; nil is not known.
+func heldNext(until *metav1.Time) Next {
+	if until == nil {
+		return Next{Action: NextChange, Message: "nothing until the window or the freeze that holds it is changed"}
+	}
+	return Next{
+		Action: NextWait, At: until.DeepCopy(), Message: "the controller applies what is held when that ends",
+	}
+}
+
+// approveNext says how the plan of an object is approved. word is what the commands call its kind.
+func approveNext(word string, o v1beta1.Conditioned, digest string) Next {
+	return Next{Action: NextChange, Message: fmt.Sprintf("nothing until the plan is approved; to approve it: fairlead "+
+		"approve %s %s --plan %s -n %s, or set spec.sync.approved to %s where the %s is declared", strings.ToLower(word),
+		o.GetName(), v1beta1.ShortDigest(digest), o.GetNamespace(), digest, word)}
+}
+
 // waiting says what a release waits for that has a time, and until when.
 func waiting(hr *v1beta1.HelmRelease) Next {
 	if p := hr.Status.Plan; p != nil && reasonOf(hr) == v1beta1.AwaitingApprovalReason {
-		return Next{Action: NextChange, Message: fmt.Sprintf("nothing until the plan is approved; to approve it: fairlead "+
-			"approve release %s --plan %s -n %s, or set spec.sync.approved to %s where the release is declared",
-			hr.Name, v1beta1.ShortDigest(p.Digest), hr.Namespace, p.Digest)}
+		return approveNext("release", hr, p.Digest)
 	}
 	if a := hr.Status.Adoption; a != nil && a.Until != nil && reasonOf(hr) == v1beta1.AdoptionHeldReason {
 		return Next{Action: NextWait, At: a.Until.DeepCopy(),

@@ -70,7 +70,7 @@ func judged(o v1beta1.Conditioned, reconciling *metav1.Condition) Phase {
 		return Held
 	case isTrue(condition(o, v1beta1.StalledCondition)):
 		return Stalled
-	case failed, awaitsApproval(o):
+	case failed, awaitsLeave(o):
 		return notReady(o, ready.Reason)
 	case isTrue(reconciling):
 		return Progressing
@@ -83,10 +83,11 @@ func judged(o v1beta1.Conditioned, reconciling *metav1.Condition) Phase {
 	return Unknown
 }
 
-// awaitsApproval reports whether the object waits until a person approves what it would do.
-func awaitsApproval(o v1beta1.Conditioned) bool {
+// awaitsLeave reports whether the object waits until a person approves what it would do, or until a window opens.
+func awaitsLeave(o v1beta1.Conditioned) bool {
 	ready := condition(o, v1beta1.ReadyCondition)
-	return ready != nil && ready.Status == metav1.ConditionUnknown && ready.Reason == v1beta1.AwaitingApprovalReason
+	return ready != nil && ready.Status == metav1.ConditionUnknown &&
+		(ready.Reason == v1beta1.AwaitingApprovalReason || ready.Reason == v1beta1.SyncWindowClosedReason)
 }
 
 func condition(o v1beta1.Conditioned, kind string) *metav1.Condition {
@@ -135,7 +136,7 @@ func Settle(o v1beta1.Conditioned, token string, generation int64) Settlement {
 	case Ready, Failed, Stalled, Held:
 		s.Done = answered
 	case Waiting:
-		s.Done = answered && awaitsApproval(o) // it waits for a person
+		s.Done = answered && awaitsLeave(o) // it waits for a person, or for a time that may be far off
 	default:
 	}
 

@@ -62,6 +62,8 @@ var phasesOf = map[string]phases{
 	v1beta1.TestFailedReason:            fails,
 	v1beta1.AwaitingTestsReason:         works,
 	v1beta1.AwaitingApprovalReason:      waits,
+	v1beta1.SyncWindowClosedReason:      waits,
+	v1beta1.InvalidSyncWindowReason:     fails,
 	v1beta1.RetriesExceededReason:       fails,
 	v1beta1.MissingRollbackTargetReason: fails,
 	v1beta1.InvalidCELExpressionReason:  fails,

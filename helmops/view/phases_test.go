@@ -52,7 +52,8 @@ var ofNoCondition = []string{
 	v1beta1.AdoptedReason, v1beta1.CandidatesDisplacedReason, v1beta1.FieldsDroppedReason, v1beta1.KeptReason,
 	v1beta1.NotPrunedReason,
 	v1beta1.OrphanedReason,
-	v1beta1.RepublishedReason, v1beta1.SuspendedReason, v1beta1.TagMovedReason, v1beta1.WarningReceivedReason,
+	v1beta1.RepublishedReason, v1beta1.SuspendedReason, v1beta1.SyncWindowOverriddenReason,
+	v1beta1.TagMovedReason, v1beta1.WarningReceivedReason,
 }
 
 // A reason that is new has to say in which phase it puts an object.

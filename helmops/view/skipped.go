@@ -19,7 +19,11 @@ func notTaken(s v1beta1.HelmReleaseStatus) []string {
 			bad.ChartVersion, v1beta1.ShortDigest(bad.ChartDigest), utc(bad.Since), bad.Reason))
 	}
 
-	if h := s.Held; h != nil {
+	switch h := s.Held; {
+	case h == nil:
+	case h.Reason == v1beta1.HeldByWindow:
+		out = append(out, h.Message)
+	default:
 		out = append(out, fmt.Sprintf("version %s (%s) is not taken for now: %s: %s",
 			h.ChartVersion, v1beta1.ShortDigest(h.ChartDigest), h.Reason, h.Message))
 	}

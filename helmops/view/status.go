@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/status"
 )
 
 // KustomizationStatus is everything one screen tells about a Kustomization.
@@ -123,13 +124,17 @@ func nextOfObject(o v1beta1.Conditioned, every string) Next {
 		return next
 	}
 
+	k, _ := o.(*v1beta1.Kustomization)
+	if k != nil && k.Status.Held != nil && phase != Deleting && phase != Stalled {
+		return heldNext(k.Status.Held.Until)
+	}
+
 	switch phase {
 	case Deleting:
 		return Next{Action: NextDelete, Message: "the object goes away"}
 	case Waiting:
-		if k, is := o.(*v1beta1.Kustomization); is && k.Status.Plan != nil && awaitsApproval(o) {
-			return Next{Action: NextChange, Message: "nothing until the plan is approved; to approve it, set " +
-				"spec.sync.approved to " + k.Status.Plan.Digest + " where the Kustomization is declared"}
+		if k, is := o.(*v1beta1.Kustomization); is && k.Status.Plan != nil && status.IsAwaitingApproval(o) {
+			return approveNext(v1beta1.KustomizationKind, k, k.Status.Plan.Digest)
 		}
 		return Next{Action: NextWait, Message: "the controller continues when what the object waits for is ready"}
 	case Stalled:

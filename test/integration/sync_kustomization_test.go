@@ -132,7 +132,7 @@ func TestAnApprovalIsForOneRevision(t *testing.T) {
 		t.Errorf("after another commit the plan is %+v", second)
 	}
 	says(t, condition(t, k, v1beta1.ReadyCondition).Message, "approved is plan "+v1beta1.ShortDigest(first.Digest),
-		"this has changed since: revision ")
+		"this has changed since that approval: revision ")
 	if !holds(t, ns, "a", "one") {
 		t.Error("something was applied that was not approved")
 	}

@@ -25,18 +25,19 @@ import (
 // notHeld are the reasons that no object of the zoo has, and why. TestReasonsOfEventsAreOfNoCondition of test/layers
 // checks what is said of events and plans.
 var notHeld = map[string]string{
-	v1beta1.SuspendedReason:       "of plans only: a suspended object keeps the conditions it had",
-	v1beta1.InternalErrorReason:   "it takes a fault of the controller",
-	v1beta1.NotPromotedReason:     "on Promotions that users made, which TestManualPromotion looks at",
-	v1beta1.StorageFailedReason:   "it takes a disk that fails",
-	v1beta1.RepublishedReason:     "of events only",
-	v1beta1.TagMovedReason:        "of events only",
-	v1beta1.AdoptedReason:         "of events only",
-	v1beta1.KeptReason:            "of events only",
-	v1beta1.FieldsDroppedReason:   "of events only",
-	v1beta1.NotPrunedReason:       "of events only",
-	v1beta1.OrphanedReason:        "of events only",
-	v1beta1.WarningReceivedReason: "of events only",
+	v1beta1.SuspendedReason:            "of plans only: a suspended object keeps the conditions it had",
+	v1beta1.InternalErrorReason:        "it takes a fault of the controller",
+	v1beta1.NotPromotedReason:          "on Promotions that users made, which TestManualPromotion looks at",
+	v1beta1.StorageFailedReason:        "it takes a disk that fails",
+	v1beta1.RepublishedReason:          "of events only",
+	v1beta1.TagMovedReason:             "of events only",
+	v1beta1.AdoptedReason:              "of events only",
+	v1beta1.KeptReason:                 "of events only",
+	v1beta1.FieldsDroppedReason:        "of events only",
+	v1beta1.NotPrunedReason:            "of events only",
+	v1beta1.OrphanedReason:             "of events only",
+	v1beta1.WarningReceivedReason:      "of events only",
+	v1beta1.SyncWindowOverriddenReason: "of events only",
 	// A stage of a pipeline, after it replaced candidates.
 	v1beta1.CandidatesDisplacedReason: "of events only",
 }

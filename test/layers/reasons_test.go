@@ -15,7 +15,7 @@ import (
 // ofEvents are the reasons that only events have, and that no condition can have.
 var ofEvents = []string{
 	"AdoptedReason", "FieldsDroppedReason", "KeptReason", "NotPrunedReason", "OrphanedReason", "RepublishedReason",
-	"TagMovedReason",
+	"SyncWindowOverriddenReason", "TagMovedReason",
 	"WarningReceivedReason",
 }
 
@@ -143,6 +143,7 @@ func moved() { r.Eventf(o, v1beta1.TagMovedReason) }
 func too() Event { return Event{Reason: v1beta1.FieldsDroppedReason} }
 func spared() Event { return Event{Action: "Prune", Reason: v1beta1.NotPrunedReason} }
 func more() Event { return Event{Warning: true, Reason: v1beta1.WarningReceivedReason, Message: "a"} }
+func overridden() Event { return Event{Reason: v1beta1.SyncWindowOverriddenReason} }
 func direct() { w.set(v1beta1.ReadyCondition, v1beta1.AdoptedReason) }
 func failure() { return &status.Failure{Reason: v1beta1.OrphanedReason} }
 func aside() { reason := v1beta1.KeptReason }

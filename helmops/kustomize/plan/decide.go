@@ -35,6 +35,7 @@ var rules = []rule{
 	{"blocked: the inputs are not known", blocked},
 	{"objects: they are looked at in every pass", needObjects},
 	{"takers: objects were released to other Kustomizations", needTakers},
+	{"held: a window or a freeze keeps from applying the inputs", heldBack},
 	{"asked: the user has asked for an attempt", asked},
 	{"changed: other inputs were attempted last", changed},
 	{"limited: these inputs exceed a bound of rendering", limited},
@@ -50,10 +51,8 @@ var rules = []rule{
 // Decide says what happens next. It is total: with any input it gives a plan with a reason, the same for the same
 // input. A Need is for a fact that is nil, so an answer to each leads to another step.
 func Decide(d Desired, o Observed, now time.Time) Plan {
-	p := Plan{
-		Step: None, Reason: ReasonApplied, Message: "everything is applied", Settled: true,
-		After: soonest(o.fightPause(now), o.keptFor(d, now)),
-	}
+	held, o := d.former(o, now)
+	p := d.rest(o, now)
 	for _, r := range rules {
 		if decision, decided := r.decide(d, o, now); decided {
 			p = decision
@@ -61,6 +60,12 @@ func Decide(d Desired, o Observed, now time.Time) Plan {
 		}
 	}
 
+	p = d.repairs(o, now, p)
+	if held != (Held{}) && p.Held == (Held{}) {
+		p.Held = held
+		p.Former = p.Step == Apply
+		p.After = soonest(p.After, held.pause(now))
+	}
 	if p.Step == Apply {
 		p = ordered(d, o, p)
 	}
@@ -76,6 +81,14 @@ func Decide(d Desired, o Observed, now time.Time) Plan {
 	}
 
 	return p
+}
+
+// rest is the plan of a Kustomization that has nothing to do.
+func (d Desired) rest(o Observed, now time.Time) Plan {
+	return Plan{
+		Step: None, Reason: ReasonApplied, Message: "everything is applied", Settled: true,
+		After: soonest(o.fightPause(now), o.keptFor(d, now)),
+	}
 }
 
 // ordered puts an attempt after the dependencies.

@@ -349,7 +349,7 @@ func TestRuleOrder(t *testing.T) {
 	t.Parallel()
 	order := []string{
 		"underway", "left", "suspended", "identity", "stranded", "departure failed", "handed over", "deleted",
-		"inputs", "blocked", "objects", "takers", "asked", "changed", "limited", "failed", "unobserved", "unclaimed",
+		"inputs", "blocked", "objects", "takers", "held", "asked", "changed", "limited", "failed", "unobserved", "unclaimed",
 		"drifted", "audited", "fought", "unhealthy",
 	}
 	if len(order) != len(rules) {

@@ -7,6 +7,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/approval"
+	"fairlead.dev/fairlead/helmops/window"
 )
 
 // Departure stands for the digest of the inputs of a Kustomization that is being deleted.
@@ -30,10 +32,15 @@ type Desired struct {
 	Audit time.Duration
 	// AwaitsHealth is set when Ready depends on the health of objects.
 	AwaitsHealth bool
+	// Windows are the times in which something new is applied, and Freezes those in which no new revision of the source
+	// is. Override is set when a user asked, with a reason, for one attempt in spite of windows that let users do so.
+	Windows  window.Calendar
+	Freezes  []Freeze
+	Override bool
 	// Remote is set when the objects are on the cluster of a kubeconfig.
 	Remote bool
 	// Sync says which plans wait for an approval.
-	Sync Sync
+	Sync approval.Sync
 }
 
 // DesiredOf reads what a Kustomization asks for. audit is its interval with the jitter.
@@ -50,7 +57,10 @@ func DesiredOf(k *v1beta1.Kustomization, audit time.Duration) Desired {
 		Audit:         audit,
 		AwaitsHealth:  k.Spec.Wait || len(k.Spec.HealthChecks) > 0,
 		Remote:        k.Spec.KubeConfig != nil,
-		Sync:          SyncOf(k),
+		Sync:          approval.SyncOf(k.Spec.Sync),
+	}
+	if token, _ := v1beta1.WindowOverride(k, k.Status.LastHandledOverrideAt); token != "" {
+		d.Override = true
 	}
 	if k.DeletionTimestamp != nil {
 		d.DeletedAt = k.DeletionTimestamp.Time
@@ -91,6 +101,8 @@ type Observed struct {
 	// Replans is from when on a plan is computed again that had changed by the time of its attempt; zero is now.
 	Replans time.Time
 
+	// Approvals are the decisions of users about plans. They are looked up only while a plan waits for them.
+	Approvals    *approval.Plans
 	Inputs       *Inputs
 	Objects      *Objects
 	Takers       *Takers
@@ -110,8 +122,11 @@ type Running struct {
 
 // Inputs are what the objects are made from.
 type Inputs struct {
-	// Digest identifies them.
-	Digest string
+	// Digest identifies them, and Revision is that of the source.
+	Digest, Revision string
+	// Former is the digest of the same inputs with the artifact that was applied last; empty when they have that one, or
+	// when it is not known.
+	Former string
 	// Obstacle is why they are not known; nil when they are.
 	Obstacle *Obstacle
 }

@@ -36,6 +36,8 @@ const (
 	FactTakers Fact = "takers"
 	// FactDependencies is whether everything in spec.dependsOn is ready.
 	FactDependencies Fact = "dependencies"
+	// FactApprovals is what users decided about plans.
+	FactApprovals Fact = "approvals"
 	// FactIdentity is on which cluster and as whom objects are deleted.
 	FactIdentity Fact = "identity"
 	// FactNamespace is whether the namespace of the Kustomization is being deleted.
@@ -56,6 +58,7 @@ const (
 	ReasonFought     = "Fought"
 	ReasonGone       = "Gone"
 	ReasonHandOver   = "HandOver"
+	ReasonHeld       = "Held"
 	ReasonLimited    = "Limited"
 	ReasonLeft       = "Left"
 	ReasonStranded   = "Stranded"
@@ -92,6 +95,12 @@ type Plan struct {
 	Obstacle *Obstacle
 	// Progress is set when Ready is to say that work is under way, with the message.
 	Progress bool
+	// Held is what a window or a freeze keeps from being applied; zero when there is nothing. Former is set on an Apply
+	// that uses the artifact that was applied last instead.
+	Held   Held
+	Former bool
+	// Note is added to what Ready says of a None; empty is nothing.
+	Note string
 	// Limited is set on a Wait when the inputs are not tried because they exceed a bound of rendering.
 	Limited bool
 	// Settled is set on a None when the objects are known: Ready and Healthy report on them. Overdue is set when they

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/approval"
 )
 
 // planned is the plan of the inputs d2 on top of d1, computed so long ago.
@@ -19,10 +20,11 @@ func planned(ago time.Duration, changes ...func(*Planned)) func(*Observed) {
 			change(p)
 		}
 		o.Planned = p
+		o.Approvals = &approval.Plans{}
 	}
 }
 
-func synced(s Sync, changes ...func(*Desired)) Desired {
+func synced(s approval.Sync, changes ...func(*Desired)) Desired {
 	d := wanted
 	d.Sync = s
 	for _, change := range changes {
@@ -33,7 +35,7 @@ func synced(s Sync, changes ...func(*Desired)) Desired {
 
 func TestDecideSync(t *testing.T) {
 	t.Parallel()
-	manual := Sync{Manual: true}
+	manual := approval.Sync{Manual: true}
 	preview := Plan{Step: Preview, Reason: ReasonUnplanned}
 	waits := func(after time.Duration) Plan {
 		return Plan{Step: Wait, Reason: v1beta1.AwaitingApprovalReason, After: after}
@@ -46,13 +48,16 @@ func TestDecideSync(t *testing.T) {
 	next := func(changes ...func(*Observed)) Observed {
 		return with(with(tried(time.Hour, 0), newInputs), changes...)
 	}
-	moved := func(p *Planned) { p.Moved = "revision main@1 → main@2" }
+	moved := func(p *Planned) {
+		p.Replaces = "sha256:p1"
+		p.Moved = "revision main@1 → main@2"
+	}
 	paused := func(o *Observed) { o.Repairs = now.Add(time.Second) }
 	justChanged := func(o *Observed) { o.Replans = now.Add(time.Second) }
 	undepended := func(o *Observed) { o.Dependencies = &Dependencies{Obstacle: &Obstacle{Message: "infra"}} }
 	for _, tt := range []decideCase{
 		{name: "no sync, no plan", d: wanted, o: next(), want: apply(ReasonChanged)},
-		{name: "automatic without a risk", d: synced(Sync{Approved: "sha256:p9"}), o: next(), want: apply(ReasonChanged)},
+		{name: "automatic without a risk", d: synced(approval.Sync{Approved: "sha256:p9"}), o: next(), want: apply(ReasonChanged)},
 		{name: "no plan yet", d: synced(manual), o: next(), want: preview, words: "has changed"},
 		{name: "the first attempt", d: synced(manual), o: with(ready(), newInputs), want: preview},
 		{
@@ -90,11 +95,11 @@ func TestDecideSync(t *testing.T) {
 			words: "(1 changed; risk Restart)",
 		},
 		{
-			name: "another plan was approved", d: synced(Sync{Manual: true, Approved: "sha256:p1"}),
-			o: next(planned(0, moved)), want: waits(time.Hour), words: "has changed since: revision main@1 → main@2",
+			name: "another plan was approved", d: synced(approval.Sync{Manual: true, Approved: "sha256:p1"}),
+			o: next(planned(0, moved)), want: waits(time.Hour), words: "has changed since that approval: revision main@1 → main@2",
 		},
 		{
-			name: "a plan that was approved", d: synced(Sync{Manual: true, Approved: "sha256:p2"}), o: next(planned(0)),
+			name: "a plan that was approved", d: synced(approval.Sync{Manual: true, Approved: "sha256:p2"}), o: next(planned(0)),
 			want: runs(ReasonChanged),
 		},
 		{
@@ -102,11 +107,11 @@ func TestDecideSync(t *testing.T) {
 			o: next(planned(0, func(p *Planned) { p.Unchanged = true })),
 		},
 		{
-			name: "a lower risk", d: synced(Sync{MinRisk: v1beta1.RiskDataLoss}), o: next(planned(0)),
+			name: "a lower risk", d: synced(approval.Sync{MinRisk: v1beta1.RiskDataLoss}), o: next(planned(0)),
 			want: runs(ReasonChanged),
 		},
 		{
-			name: "a risk that waits", d: synced(Sync{MinRisk: v1beta1.RiskRestart}), o: next(planned(0)),
+			name: "a risk that waits", d: synced(approval.Sync{MinRisk: v1beta1.RiskRestart}), o: next(planned(0)),
 			want: waits(time.Hour),
 		},
 		{
@@ -122,7 +127,7 @@ func TestDecideSync(t *testing.T) {
 			want: waits(time.Second),
 		},
 		{
-			name: "drift of an approved plan", d: synced(Sync{Manual: true, Approved: "sha256:p2"}),
+			name: "drift of an approved plan", d: synced(approval.Sync{Manual: true, Approved: "sha256:p2"}),
 			o: next(planned(0), differ), want: runs(ReasonChanged),
 		},
 		{
@@ -144,7 +149,7 @@ func TestDecideSync(t *testing.T) {
 			}),
 		},
 		{
-			name: "an approved attempt that failed", d: synced(Sync{Manual: true, Approved: "sha256:p2"}),
+			name: "an approved attempt that failed", d: synced(approval.Sync{Manual: true, Approved: "sha256:p2"}),
 			o: with(next(planned(0)), func(o *Observed) {
 				o.Attempt.Digest = "d2"
 				o.Attempt.Failures = 1
@@ -161,7 +166,7 @@ func TestDecideSync(t *testing.T) {
 func TestNothingRunsWithoutItsApproval(t *testing.T) {
 	t.Parallel()
 	risks := append(v1beta1.Risks(), "Unknown")
-	for _, sync := range []Sync{
+	for _, sync := range []approval.Sync{
 		{Manual: true}, {Manual: true, Approved: "sha256:p1"}, {Manual: true, Approved: "sha256:p2"},
 		{MinRisk: v1beta1.RiskNone}, {MinRisk: v1beta1.RiskEscalation},
 		{MinRisk: v1beta1.RiskRecreate, Approved: "sha256:p2"},
@@ -190,15 +195,15 @@ func nothingKnown(*Observed) {}
 func TestPlansAreReadFromTheObject(t *testing.T) {
 	t.Parallel()
 	k := following("apps", "web", "main@1")
-	if d := DesiredOf(k, time.Hour); d.Sync != (Sync{}) || PlannedOf(&k.Status) != nil {
+	if d := DesiredOf(k, time.Hour); d.Sync.Asks() || PlannedOf(&k.Status) != nil {
 		t.Errorf("without spec.sync it asks for %+v", d.Sync)
 	}
 	k.Spec.Sync = &v1beta1.Sync{Mode: v1beta1.SyncAutomatic, Approval: &v1beta1.SyncApproval{MinRisk: "Restart"}}
-	if s := SyncOf(k); s != (Sync{MinRisk: "Restart"}) || !s.asks() {
+	if s := DesiredOf(k, time.Hour).Sync; s.MinRisk != "Restart" || s.Manual || !s.Asks() {
 		t.Errorf("sync: %+v", s)
 	}
 	k.Spec.Sync = &v1beta1.Sync{Mode: v1beta1.SyncManual, Approved: "sha256:p2"}
-	if s := SyncOf(k); s != (Sync{Manual: true, Approved: "sha256:p2"}) || !s.asks() {
+	if s := DesiredOf(k, time.Hour).Sync; !s.Manual || s.Approved != "sha256:p2" || !s.Asks() {
 		t.Errorf("sync: %+v", s)
 	}
 	k.Status.Plan = &v1beta1.KustomizationPlanStatus{
@@ -207,5 +212,34 @@ func TestPlansAreReadFromTheObject(t *testing.T) {
 	p := PlannedOf(&k.Status)
 	if p.Digest != "sha256:p2" || p.Inputs != "d2" || p.From != "d1" || p.Generation != 3 || !p.Unchanged {
 		t.Errorf("planned: %+v", p)
+	}
+}
+
+// The approvals of users are looked up when a plan waits, and no sooner; they count as the spec says.
+func TestUsersApprovePlans(t *testing.T) {
+	t.Parallel()
+	manual := synced(approval.Sync{Manual: true, Approvals: approval.Gate{Count: 2}})
+	o := with(with(tried(time.Hour, 0), newInputs), planned(0))
+	o.Approvals = nil
+	if p := Decide(manual, o, now); p.Step != Need || p.Fact != FactApprovals {
+		t.Errorf("the plan is %+v", p)
+	}
+
+	by := func(users ...string) *approval.Plans {
+		known := &approval.Plans{Checked: true}
+		for _, user := range users {
+			known.Decisions = append(known.Decisions, approval.PlanDecision{
+				Digest: "sha256:p2", Decision: approval.Decision{User: user, At: now},
+			})
+		}
+		return known
+	}
+	o.Approvals = by("alice")
+	if p := Decide(manual, o, now); p.Step != Wait || !strings.Contains(p.Message, "1 of 2 approvals are missing") {
+		t.Errorf("the plan is %+v", p)
+	}
+	o.Approvals = by("alice", "bob")
+	if p := Decide(manual, o, now); p.Step != Apply || p.Approved != "sha256:p2" {
+		t.Errorf("the plan is %+v", p)
 	}
 }

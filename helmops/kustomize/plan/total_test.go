@@ -138,6 +138,8 @@ func isKnown(o Observed, f Fact) bool {
 		return o.Takers != nil
 	case FactDependencies:
 		return o.Dependencies != nil
+	case FactApprovals:
+		return o.Approvals != nil
 	case FactIdentity:
 		return o.Identity != nil
 	case FactNamespace:

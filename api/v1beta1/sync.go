@@ -44,7 +44,24 @@ func RiskReaches(risk, least string) bool {
 // PlanValidity is how long a plan that waits for an approval stands before the controller computes it again.
 const PlanValidity = time.Hour
 
-// Sync says which installs and upgrades the controller makes by itself. Rollbacks and the repair of drift never wait.
+// Kinds of windows of spec.sync.
+const (
+	// WindowAllow lets the controller apply what is new in the window only.
+	WindowAllow = "Allow"
+	// WindowDeny keeps the controller from applying what is new in the window.
+	WindowDeny = "Deny"
+)
+
+// Values of repairs of a window.
+const (
+	// RepairsContinue lets the controller repair drift and roll back while the window holds what is new.
+	RepairsContinue = "Continue"
+	// RepairsHold keeps the controller from that as well.
+	RepairsHold = "Hold"
+)
+
+// Sync says when, and with whose consent, the controller applies what is new. Rollbacks and the repair of drift do not
+// wait for it, except in windows that say so.
 // +kubebuilder:validation:XValidation:rule="!has(self.approval) || (has(self.mode) && self.mode == 'Manual') != has(self.approval.minRisk)",message="approval.minRisk goes with mode Automatic, which needs it; with mode Manual every plan waits"
 type Sync struct {
 	// Mode is Automatic, the default, or Manual: every install and upgrade waits until its plan is approved.
@@ -60,6 +77,51 @@ type Sync struct {
 	// +kubebuilder:validation:MaxLength=71
 	// +optional
 	Approved string `json:"approved,omitempty"`
+	// Windows are times in which the controller applies what is new, or in which it does not; any time when left out.
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=atomic
+	// +optional
+	Windows []SyncWindow `json:"windows,omitempty"`
+}
+
+// SyncWindow is a time that comes again, in which the controller applies what is new, or in which it does not. New is
+// another chart, other values, another post-rendering, another revision of a source, or a change of the spec, and each
+// repetition of an attempt with it that failed.
+type SyncWindow struct {
+	// Kind is Allow, the default: what is new is applied in such windows only; or Deny: it is not applied in the window.
+	// Deny wins over Allow.
+	// +kubebuilder:validation:Enum=Allow;Deny
+	// +kubebuilder:default=Allow
+	// +optional
+	Kind string `json:"kind,omitempty"`
+	// Cron says when the window begins: minute, hour, day of the month, month and day of the week.
+	// +kubebuilder:validation:MinLength=9
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern="^[^ =@]+( +[^ =@]+){4}$"
+	// +required
+	Cron string `json:"cron"`
+	// Duration of the window, a week at most.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(s|m|h))+$"
+	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s') && duration(self) <= duration('168h')",message="a window lasts up to a week"
+	// +required
+	Duration metav1.Duration `json:"duration"`
+	// TimeZone is the IANA name of the time zone of Cron, UTC when left out.
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	TimeZone string `json:"timeZone,omitempty"`
+	// Overrun lets an action that begins while it may end later: after the end of an Allow window, or in a Deny window.
+	// Without it none begins whose timeout reaches so far. An action that has begun is never interrupted.
+	// +optional
+	Overrun bool `json:"overrun,omitempty"`
+	// Manual lets a person override the window, for one attempt and with a reason, by fairlead sync --override-window.
+	// +optional
+	Manual bool `json:"manual,omitempty"`
+	// Repairs is Continue, the default, or Hold: what the window keeps from being applied, it also keeps from being
+	// repaired and rolled back.
+	// +kubebuilder:validation:Enum=Continue;Hold
+	// +optional
+	Repairs string `json:"repairs,omitempty"`
 }
 
 // SyncApproval says which plans wait for approvals, and which approvals count.
