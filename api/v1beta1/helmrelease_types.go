@@ -132,7 +132,7 @@ type HelmReleaseSpec struct {
 	// Uninstall sets options of the uninstall action.
 	// +optional
 	Uninstall *Uninstall `json:"uninstall,omitempty"`
-	// ValuesFrom names ConfigMaps and Secrets with values, merged in this order, before Values.
+	// ValuesFrom names ConfigMaps, Secrets and files of sources with values, merged in this order, before Values.
 	// +kubebuilder:validation:MaxItems=64
 	// +listType=atomic
 	// +optional

@@ -64,8 +64,8 @@ type gitRelease struct {
 	notes    []string
 }
 
-// find takes the release from the Kustomization that declares it, and its chart from its GitRepository, both at the
-// commit. A repository that does not have the ref is left as it is when the other one has it.
+// find takes the release from the Kustomization that declares it, and its chart and values from their GitRepositories,
+// all at the commit. A repository that does not have the ref is left as it is when another one has it.
 func (g *gitRelease) find(ctx context.Context) error {
 	declared, err := g.declaration(ctx)
 	if err != nil {
@@ -77,15 +77,59 @@ func (g *gitRelease) find(ctx context.Context) error {
 	case err != nil:
 		return err
 	case ok && (declared == nil || declared.Key != key):
-		return g.chart(ctx, key, declared != nil)
+		err = g.chart(ctx, key, declared != nil)
 	case ok:
 		g.takeChart(*declared)
-	case declared == nil:
-		return fmt.Errorf("neither its chart nor the HelmRelease comes from a GitRepository: the chart is of %s; "+
-			"compare with another version by --to-version", catalog.ChoiceOfRelease(g.release).Source())
+	}
+	if err != nil {
+		return err
+	}
+
+	if !ok {
+		key = types.NamespacedName{}
+	}
+	if err := g.values(ctx, key, declared); err != nil {
+		return err
+	}
+	if g.revision == "" {
+		return fmt.Errorf("neither its chart, nor its values, nor the HelmRelease comes from a GitRepository: the chart is "+
+			"of %s; compare with another version by --to-version", catalog.ChoiceOfRelease(g.release).Source())
 	}
 
 	return nil
+}
+
+// values takes the values files of GitRepositories at the commit, but for the repository of the chart, which is at the
+// commit already; chart is zero when the chart comes from elsewhere.
+func (g *gitRelease) values(ctx context.Context, chart types.NamespacedName, declared *catalog.GitAt) error {
+	for _, key := range catalog.ValuesRepositoriesOf(g.release) {
+		switch {
+		case key == chart:
+			continue
+		case declared != nil && declared.Key == key:
+			g.takeValues(*declared)
+			continue
+		}
+
+		at, err := catalog.ResolveGit(ctx, g.reader, filepath.Join(g.dir, "values-ref"), key, g.ref)
+		if g.revision != "" && catalog.IsNoGitRef(err) {
+			g.notes = append(g.notes, fmt.Sprintf("GitRepository %s has no %q: the values are the wanted ones", key, g.ref))
+			continue
+		}
+		if err != nil {
+			return err
+		}
+
+		g.takeValues(at)
+	}
+
+	return nil
+}
+
+func (g *gitRelease) takeValues(at catalog.GitAt) {
+	g.notes = append(g.notes, fmt.Sprintf("values are taken from GitRepository %s at %s", at.Key, at.Revision))
+	g.revision = cmp.Or(g.revision, at.Revision)
+	g.reader = at.Reader(g.reader, types.NamespacedName{})
 }
 
 // chart takes the chart from a GitRepository at the commit. With optional, the chart stays as it is when the
@@ -120,8 +164,8 @@ func chartKey(hr *v1beta1.HelmRelease) types.NamespacedName {
 }
 
 // declaration takes the spec of the release from the Kustomization that declares it, as its files are at the commit. It
-// returns nil when no Kustomization of a GitRepository declares the release, or when only the chart is in a repository
-// with the ref.
+// returns nil when no Kustomization of a GitRepository declares the release, or when only the chart or the values are
+// in a repository with the ref.
 func (g *gitRelease) declaration(ctx context.Context) (*catalog.GitAt, error) {
 	ks, err := declaringKustomization(ctx, g.reader, g.release)
 	if ks == nil || err != nil {
@@ -132,8 +176,11 @@ func (g *gitRelease) declaration(ctx context.Context) (*catalog.GitAt, error) {
 	key := types.NamespacedName{Namespace: cmp.Or(ref.Namespace, ks.Namespace), Name: ref.Name}
 	at, err := catalog.ResolveGit(ctx, g.reader, filepath.Join(g.dir, "ref"), key, g.ref)
 	if catalog.IsNoGitRef(err) {
-		chart, ok, chartErr := catalog.GitRepositoryOf(ctx, g.reader, g.release)
-		if chartErr == nil && ok && chart != key {
+		others := catalog.ValuesRepositoriesOf(g.release)
+		if chart, ok, chartErr := catalog.GitRepositoryOf(ctx, g.reader, g.release); chartErr == nil && ok {
+			others = append(others, chart)
+		}
+		if slices.ContainsFunc(others, func(other types.NamespacedName) bool { return other != key }) {
 			g.notes = append(g.notes, fmt.Sprintf("GitRepository %s of Kustomization %s/%s has no %q: "+
 				"the HelmRelease is the one in the cluster", key, ks.Namespace, ks.Name, g.ref))
 			return nil, nil //nolint:nilnil // that there is none is no error

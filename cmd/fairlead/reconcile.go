@@ -39,7 +39,7 @@ Kinds:` + kindTable(reconciledWords...),
 	}
 	a.addClusterFlags(cmd)
 	w := addWaitFlags(cmd, "follow the object until it is Ready, failed or stalled")
-	withSource := cmd.Flags().Bool("with-source", false, "reconcile the source of a release or chart first, and wait for it")
+	withSource := cmd.Flags().Bool("with-source", false, "reconcile the sources of a release or chart first, and wait for them")
 	force := cmd.Flags().Bool("force", false,
 		"releases and Kustomizations only: install or upgrade once, even when nothing changed; recreate objects once")
 	reset := cmd.Flags().Bool("reset", false, "releases only: forget the failures and retry, also when the release is Stalled")
@@ -162,11 +162,24 @@ func (a *app) reconcilable(ctx context.Context, c *connection, k kind, key types
 // reconcileSources brings what the object is made from up to date, the most distant source first. Continuing with an old
 // artifact would look like success, so the first source that does not become Ready ends the command.
 func (a *app) reconcileSources(ctx context.Context, c *connection, k kind, object view.Object, timeout time.Duration) error {
-	ref, ok := view.SourceOf(object)
-	if !ok {
+	refs := view.SourcesOf(object)
+	if len(refs) == 0 {
 		return fmt.Errorf("%s %s/%s has no source of its own; leave --with-source out", k.word, object.GetNamespace(), object.GetName())
 	}
 
+	for _, ref := range refs {
+		if err := a.reconcileSource(ctx, c, k, object, ref, timeout); err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
+// reconcileSource brings one source of the object up to date.
+func (a *app) reconcileSource(
+	ctx context.Context, c *connection, k kind, object view.Object, ref view.Reference, timeout time.Duration,
+) error {
 	source, known := kindByName(ref.Kind)
 	if !known {
 		return fmt.Errorf("%s %s/%s refers to a %s, which is not a kind of source", k.word, object.GetNamespace(), object.GetName(), ref.Kind)

@@ -79,6 +79,19 @@ func reconcileWorld(steps ...func(client.Object)) world {
 	return world{objects: everything(), funcs: play(steps...)}
 }
 
+// valuesOfFleet is a world whose release takes values from a source of another namespace, and from one that is not there.
+func valuesOfFleet() world {
+	w := reconcileWorld(works, becomesReady)
+	hr := shop()
+	hr.Spec.ValuesFrom = []v1beta1.ValuesReference{
+		{Kind: v1beta1.GitRepositoryKind, Namespace: "infra", Name: "fleet", Path: "values.yaml"},
+		{Kind: v1beta1.GitRepositoryKind, Namespace: "infra", Name: "fleet", Path: "more/*.yaml"},
+		{Kind: v1beta1.BucketKind, Name: "absent", Path: "values.yaml", Optional: true},
+	}
+	w.objects[0] = hr
+	return w
+}
+
 func TestReconcile(t *testing.T) {
 	t.Parallel()
 	onTerminal := reconcileWorld(works, becomesReady)
@@ -98,6 +111,7 @@ func TestReconcile(t *testing.T) {
 		{"reconcile-wait-too-long", reconcileWorld(works), "reconcile release shop --wait --timeout 1s"},
 		{"reconcile-with-source", reconcileWorld(works, becomesReady), "reconcile release shop --with-source --wait"},
 		{"reconcile-with-source-chain", reconcileWorld(works, becomesReady), "reconcile release db -n infra --with-source"},
+		{"reconcile-with-source-values", valuesOfFleet(), "reconcile release shop --with-source"},
 		{"reconcile-with-source-failed", reconcileWorld(works, fails), "reconcile release shop --with-source"},
 		{"reconcile-with-source-none", reconcileWorld(), "reconcile helmrepo charts --with-source"},
 		{"reconcile-suspended", reconcileWorld(), "reconcile release parked"},

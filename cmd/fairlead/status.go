@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -230,7 +231,7 @@ func dependencyLines(dependencies []view.Related) []string {
 func valuesLine(r view.ReleaseStatus) string {
 	var parts []string
 	for _, v := range r.ValuesFrom {
-		part := v.Kind + " " + v.Name + " (" + v.Key
+		part := v.Kind + " " + v.Name + " (" + cmp.Or(v.Path, v.Key)
 		if v.Optional {
 			part += ", optional"
 		}

@@ -82,7 +82,7 @@ func (c *Catalog) restore(
 		case *v1beta1.Bucket:
 			found, err = c.fetchBucket(ctx, source)
 		case *v1beta1.OCIRepository:
-			polled := c.pollOCIRepository(ctx, source, nil)
+			polled := c.fetchArtifact(ctx, source)
 			found = polled.Artifact
 			err = polled.Err
 		default:

@@ -314,11 +314,11 @@ func (c *Catalog) Unused(key ChartRef, source v1beta1.Source) bool {
 }
 
 // Answered reports whether a source has an answer to each choice: on its cache, or in its status when it stands for
-// one chart, which has no cache. An answer that it finds in the index is news to those whose choice it is, who may have
+// one chart, which is on no cache. An answer that it finds in the index is news to those whose choice it is, who may have
 // had another one before.
 func (c *Catalog) Answered(ctx context.Context, source v1beta1.Source, choices []ChartRef) bool {
 	if isOneChart(source) {
-		return true
+		choices = ofValues(choices)
 	}
 	for _, choice := range choices {
 		known := c.isOnShelf(choice, source)

@@ -31,6 +31,8 @@ type ChartRef struct {
 	filter filter
 	// listing is set when the names of charts are wanted, and no chart.
 	listing listing
+	// files is the path or pattern of the values files that are wanted, and no chart; empty for none.
+	files string
 }
 
 // demand is who has to have signed a chart, and the namespace that the Secret with the keys is in.
@@ -112,6 +114,8 @@ func (c ChartRef) String() string {
 
 	source += c.filter.String() + c.pin.String()
 	switch {
+	case c.files != "":
+		return fmt.Sprintf("the values files %q of %s", c.files, source)
 	case c.lists():
 		return fmt.Sprintf("%s of %s", c.listing, source)
 	case c.Chart == "":

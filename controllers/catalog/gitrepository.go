@@ -30,7 +30,7 @@ func (c *Catalog) pollGitRepository(ctx context.Context, source v1beta1.Source, 
 	return c.treePolled(ctx, keyOf(v1beta1.GitRepositoryKind, repository), repository, found, choices)
 }
 
-// treePolled packs the charts that are asked of a source whose artifact is an archive of files.
+// treePolled packs the charts and the values files that are asked of a source whose artifact is an archive of files.
 func (c *Catalog) treePolled(
 	ctx context.Context, key ChartRef, source v1beta1.Source, found Polled, choices []ChartRef,
 ) Polled {
@@ -39,11 +39,7 @@ func (c *Catalog) treePolled(
 	s.Revision = found.Artifact.Revision
 	s.Digest = found.Artifact.Digest
 	for _, choice := range choices {
-		if choice.pin.Digest != "" {
-			s.Picks[choice.String()] = c.pickPinned(ctx, source, &found.Artifact, choice, before)
-			continue
-		}
-		s.Picks[choice.String()] = c.pickPath(ctx, c.View(source), &found.Artifact, choice, before)
+		s.Picks[choice.String()] = c.pickIn(ctx, source, found, choice, before)
 	}
 
 	changed, err := c.put(ctx, key, source, s, choices)
@@ -53,6 +49,20 @@ func (c *Catalog) treePolled(
 
 	c.Notify(ctx, changed...)
 	return found
+}
+
+// pickIn answers one choice from an archive of files.
+func (c *Catalog) pickIn(
+	ctx context.Context, source v1beta1.Source, found Polled, choice ChartRef, before *sourceCache,
+) resolved {
+	switch {
+	case choice.files != "":
+		return c.pickFiles(ctx, c.View(source), found, choice, before)
+	case choice.pin.Digest != "":
+		return c.pickPinned(ctx, source, &found.Artifact, choice, before)
+	default:
+		return c.pickPath(ctx, c.View(source), &found.Artifact, choice, before)
+	}
 }
 
 // pickPath packs one chart of a work tree, unless that was done for the same work tree before.

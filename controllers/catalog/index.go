@@ -13,8 +13,12 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 )
 
-// choiceIndex is the field index that finds who made a choice of a source.
-const choiceIndex = "fairlead.choice"
+// choiceIndex is the field index that finds who made a choice of a source, and valuesIndex finds the releases that take
+// values from files of it.
+const (
+	choiceIndex = "fairlead.choice"
+	valuesIndex = "fairlead.valuesFiles"
+)
 
 // Index makes releases, pipelines and HelmCharts findable by their choice and by its source. With ownNamespace, the
 // choices of releases of other namespaces are left out.
@@ -39,6 +43,9 @@ func Index(ctx context.Context, indexer client.FieldIndexer, ownNamespace bool) 
 		return keys
 	})
 	if err != nil {
+		return err
+	}
+	if err := indexValues(ctx, indexer, ownNamespace); err != nil {
 		return err
 	}
 
@@ -89,6 +96,15 @@ func ChoicesOf(reader client.Reader) func(context.Context, ChartRef) ([]ChartRef
 			choice := ChoiceOfRelease(&releases.Items[i])
 			add(choice)
 			add(choice.Without(releases.Items[i].Status.Skipped))
+		}
+
+		values, err := valuesAsked(ctx, reader, source)
+		if err != nil {
+			return nil, err
+		}
+
+		for _, choice := range values {
+			add(choice)
 		}
 
 		for i := range pipelines.Items {

@@ -14,9 +14,22 @@ import (
 	"fairlead.dev/fairlead/sources/oci"
 )
 
-// pollOCIRepository resolves the reference to a digest and has what is behind it, a chart or manifests, in the store.
-func (c *Catalog) pollOCIRepository(ctx context.Context, source v1beta1.Source, _ []ChartRef) Polled {
+// pollOCIRepository resolves the reference to a digest and has what is behind it, a chart or files, in the store, and
+// packs the values files that are asked of it.
+func (c *Catalog) pollOCIRepository(ctx context.Context, source v1beta1.Source, choices []ChartRef) Polled {
 	repository := source.(*v1beta1.OCIRepository)
+	found := c.fetchArtifact(ctx, repository)
+	wanted := ofValues(choices)
+	key := keyOf(v1beta1.OCIRepositoryKind, repository)
+	if found.Err != nil || len(wanted) == 0 && len(c.before(key, repository).Picks) == 0 {
+		return found
+	}
+
+	return c.treePolled(ctx, key, repository, found, wanted)
+}
+
+// fetchArtifact has the artifact of an OCIRepository in the store, a chart or files.
+func (c *Catalog) fetchArtifact(ctx context.Context, repository *v1beta1.OCIRepository) Polled {
 	access := c.access(ctx, repository)
 	if c.asksNothing(repository, access) {
 		found := ociFound(*repository.GetArtifact(), repository.Status.Chart)

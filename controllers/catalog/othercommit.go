@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -42,6 +43,18 @@ func GitRepositoryOf(
 
 	key := types.NamespacedName{Namespace: choice.Namespace, Name: choice.Name}
 	return key, choice.Kind == v1beta1.GitRepositoryKind, nil
+}
+
+// ValuesRepositoriesOf returns the GitRepositories that a release takes values from, each once.
+func ValuesRepositoriesOf(hr *v1beta1.HelmRelease) []types.NamespacedName {
+	var keys []types.NamespacedName
+	for _, choice := range ChoicesOfValues(hr) {
+		key := types.NamespacedName{Namespace: choice.Namespace, Name: choice.Name}
+		if choice.Kind == v1beta1.GitRepositoryKind && !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
 
 // IsNoGitRef reports whether a repository does not have a reference.

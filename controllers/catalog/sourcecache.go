@@ -216,6 +216,8 @@ func address(source v1beta1.Source) string {
 		return object.Spec.URL
 	case *v1beta1.GitRepository:
 		return object.Spec.URL
+	case *v1beta1.OCIRepository:
+		return object.Spec.URL
 	case *v1beta1.Bucket:
 		return object.Address()
 	}

@@ -92,8 +92,8 @@ func (g *gatherer) gather(ctx context.Context, hr *v1beta1.HelmRelease) (release
 		return release.Inputs{}, err
 	}
 
-	read := readDocument(g.documents.Get)
-	found, err := read.values(ctx, hr)
+	from := g.valuesReader()
+	found, err := from.values(ctx, hr)
 	if err != nil {
 		return release.Inputs{}, err
 	}
@@ -105,7 +105,7 @@ func (g *gatherer) gather(ctx context.Context, hr *v1beta1.HelmRelease) (release
 
 	wanted := found.Merged
 	if shared.kept != nil {
-		if found, err = read.instead(shared.document, shared.kept).values(ctx, hr); err != nil {
+		if found, err = from.instead(shared.document, shared.kept).values(ctx, hr); err != nil {
 			return release.Inputs{}, err
 		}
 	}
@@ -138,6 +138,11 @@ func (g *gatherer) admitted(hr *v1beta1.HelmRelease) (plan.Windows, error) {
 	}
 
 	return plan.Windows{Calendar: calendar}, nil
+}
+
+// valuesReader reads the documents that are kept, and the files that the last polls of sources found.
+func (g *gatherer) valuesReader() valuesReader {
+	return valuesReader{document: g.documents.Get, files: g.catalog.Values}
 }
 
 // forget drops what is kept for an object that is gone.

@@ -2,6 +2,7 @@ package release
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"unicode/utf8"
 
@@ -10,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/refs"
 	"fairlead.dev/fairlead/helmops/values"
 )
@@ -18,7 +20,12 @@ import (
 func documentsOf(hr *v1beta1.HelmRelease) []refs.Document {
 	keys := make([]refs.Document, 0, len(hr.Spec.ValuesFrom)+2)
 	for _, reference := range hr.Spec.ValuesFrom {
-		keys = append(keys, refs.Document{Kind: reference.Kind, NamespacedName: types.NamespacedName{Namespace: hr.Namespace, Name: reference.Name}})
+		if reference.IsSource() {
+			continue
+		}
+
+		at := types.NamespacedName{Namespace: hr.Namespace, Name: reference.Name}
+		keys = append(keys, refs.Document{Kind: reference.Kind, NamespacedName: at})
 	}
 	if secret := hr.Spec.KubeConfig.GetSecret(); secret.Name != "" {
 		keys = append(keys, refs.Document{Kind: "Secret", NamespacedName: types.NamespacedName{Namespace: hr.Namespace, Name: secret.Name}})
@@ -35,23 +42,31 @@ func documentsOf(hr *v1beta1.HelmRelease) []refs.Document {
 // readDocument returns the content of a ConfigMap or Secret, by key.
 type readDocument func(ctx context.Context, key refs.Document) (map[string][]byte, error)
 
+// readFiles returns the values files of a source.
+type readFiles func(ctx context.Context, choice catalog.ChartRef) (catalog.ValuesFiles, error)
+
+// valuesReader reads what spec.valuesFrom names.
+type valuesReader struct {
+	document readDocument
+	files    readFiles
+}
+
 // layers reads the values of the release: those it refers to, in order, then its own. What comes from Secrets is returned
 // once more, to be masked.
-func (read readDocument) layers(ctx context.Context, hr *v1beta1.HelmRelease) ([]values.Layer, []any, error) {
+func (r valuesReader) layers(ctx context.Context, hr *v1beta1.HelmRelease) ([]values.Layer, []any, error) {
 	var layers []values.Layer
 	var secrets []any
 	for _, reference := range hr.Spec.ValuesFrom {
-		layer, err := read.layer(ctx, hr.Namespace, reference)
+		found, err := r.referred(ctx, hr, reference)
 		if err != nil {
 			return nil, nil, err
 		}
-		if layer == nil {
-			continue
-		}
 
-		layers = append(layers, *layer)
-		if layer.Secret {
-			secrets = append(secrets, layer.Secrets()...)
+		for _, layer := range found {
+			layers = append(layers, layer)
+			if layer.Secret {
+				secrets = append(secrets, layer.Secrets()...)
+			}
 		}
 	}
 
@@ -60,6 +75,59 @@ func (read readDocument) layers(ctx context.Context, hr *v1beta1.HelmRelease) ([
 	}
 
 	return layers, secrets, nil
+}
+
+// referred reads what one entry of spec.valuesFrom names; none when it is optional and does not exist.
+func (r valuesReader) referred(
+	ctx context.Context, hr *v1beta1.HelmRelease, reference v1beta1.ValuesReference,
+) ([]values.Layer, error) {
+	if reference.IsSource() {
+		return r.files.layers(ctx, hr, reference)
+	}
+
+	layer, err := r.document.layer(ctx, hr.Namespace, reference)
+	if err != nil || layer == nil {
+		return nil, err
+	}
+
+	return []values.Layer{*layer}, nil
+}
+
+// layers reads the files of a source, one layer for each; none when they are optional and do not exist.
+func (read readFiles) layers(
+	ctx context.Context, hr *v1beta1.HelmRelease, reference v1beta1.ValuesReference,
+) ([]values.Layer, error) {
+	choice := catalog.ChoiceOfValues(hr, reference)
+	found, err := read(ctx, choice)
+	switch {
+	case catalog.IsAbsent(err) && reference.Optional:
+		return nil, nil
+	case err != nil:
+		return nil, filesObstacle(err)
+	}
+
+	layers := make([]values.Layer, 0, len(found.Files))
+	for _, file := range found.Files {
+		origin := fmt.Sprintf("%s %s at %s", choice.Source(), file.Path, found.Revision)
+		layers = append(layers, values.Layer{Origin: origin, Data: file.Data})
+	}
+
+	return layers, nil
+}
+
+// filesObstacle words why there are no values files. An answer that is still being looked for is no obstacle.
+func filesObstacle(err error) error {
+	obstacle := chartObstacle(err)
+	var known *refs.ObstacleError
+	if !errors.As(obstacle, &known) {
+		return obstacle
+	}
+
+	if known.Final { // spec.valuesFrom itself is wrong
+		return refs.TerminalObstacle(known.Reason, "spec.valuesFrom: %s", known.Message)
+	}
+
+	return refs.RetryableObstacle(v1beta1.ValuesErrorReason, "spec.valuesFrom: %s", known.Message)
 }
 
 // layer reads one ConfigMap or Secret; nil when it is optional and does not exist.

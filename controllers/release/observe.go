@@ -261,7 +261,7 @@ func (h *handler) inputsForLook(ctx context.Context, hr *v1beta1.HelmRelease) (r
 	}
 
 	h.documents.Name(client.ObjectKeyFromObject(hr), documentsOf(hr)...)
-	found, err := readDocument(h.documents.Get).values(ctx, hr)
+	found, err := h.valuesReader().values(ctx, hr)
 	return release.Inputs{
 		Access: access, Rules: judges, Ignore: ignore, Values: found.Merged, Unmasked: err != nil,
 		Mask: found.Mask.Join(redact.NewMask(cluster.Secrets(access.Kubeconfig)...)),

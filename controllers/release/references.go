@@ -16,13 +16,10 @@ func (g *gatherer) admit(hr *v1beta1.HelmRelease) error {
 		return err
 	}
 
-	if choice := catalog.ChoiceOfRelease(hr); g.dependencies.OwnNamespace && choice.Namespace != hr.Namespace {
-		field := "spec.chart.spec.sourceRef"
-		if hr.Spec.ChartRef != nil {
-			field = "spec.chartRef"
+	if g.dependencies.OwnNamespace {
+		if err := inOwnNamespace(hr); err != nil {
+			return err
 		}
-
-		return refs.CrossNamespaceObstacle(field, fmt.Sprintf("%s %s/%s", choice.Kind, choice.Namespace, choice.Name))
 	}
 
 	if err := g.dependencies.Admit(hr); err != nil {
@@ -33,6 +30,27 @@ func (g *gatherer) admit(hr *v1beta1.HelmRelease) error {
 	}
 	if _, err := release.RollbackRequested(hr); err != nil {
 		return refs.TerminalObstacle(v1beta1.InvalidReferenceReason, "%s", err)
+	}
+
+	return nil
+}
+
+// inOwnNamespace refuses sources of the chart and of values in other namespaces.
+func inOwnNamespace(hr *v1beta1.HelmRelease) error {
+	if choice := catalog.ChoiceOfRelease(hr); choice.Namespace != hr.Namespace {
+		field := "spec.chart.spec.sourceRef"
+		if hr.Spec.ChartRef != nil {
+			field = "spec.chartRef"
+		}
+
+		return refs.CrossNamespaceObstacle(field, choice.Source().String())
+	}
+
+	for i, reference := range hr.Spec.ValuesFrom {
+		choice := catalog.ChoiceOfValues(hr, reference)
+		if reference.IsSource() && choice.Namespace != hr.Namespace {
+			return refs.CrossNamespaceObstacle(fmt.Sprintf("spec.valuesFrom[%d]", i), choice.Source().String())
+		}
 	}
 
 	return nil

@@ -34,6 +34,13 @@ func TestAdmit(t *testing.T) {
 			message: "spec.chartRef names OCIRepository infra/web in another namespace"},
 		{name: "a source elsewhere", release: helmRelease("web", template), reason: v1beta1.AccessDeniedReason,
 			message: "spec.chart.spec.sourceRef names HelmRepository infra/charts in another namespace"},
+		{name: "values elsewhere", reason: v1beta1.AccessDeniedReason,
+			message: "spec.valuesFrom[1] names GitRepository infra/config in another namespace",
+			release: helmRelease("web", from(
+				v1beta1.ValuesReference{Kind: "ConfigMap", Name: "config"},
+				v1beta1.ValuesReference{Kind: v1beta1.GitRepositoryKind, Namespace: "infra", Name: "config", Path: "a.yaml"}))},
+		{name: "values elsewhere, where they are allowed", open: true, release: helmRelease("web", from(
+			v1beta1.ValuesReference{Kind: v1beta1.BucketKind, Namespace: "infra", Name: "config", Path: "a.yaml"}))},
 		{name: "a dependency elsewhere", reason: v1beta1.AccessDeniedReason, message: "spec.dependsOn[1] names Service infra/db in another namespace",
 			release: helmRelease("web", depends(v1beta1.DependencyReference{Name: "a"}, v1beta1.DependencyReference{APIVersion: "v1", Kind: "Service", Name: "db", Namespace: "infra"}))},
 		{name: "a malformed apiVersion", release: helmRelease("web", depends(v1beta1.DependencyReference{APIVersion: "a/b/c", Name: "a"})),

@@ -116,14 +116,15 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 		)
 	}
 
+	users := func(ctx context.Context, choice catalog.ChartRef) []types.NamespacedName {
+		return append(catalog.ReleasesOf(ctx, cached, choice), catalog.ValuesUsersOf(ctx, cached, choice)...)
+	}
 	c.Subscribe(func(ctx context.Context, choice catalog.ChartRef) {
-		for _, key := range catalog.ReleasesOf(ctx, cached, choice) {
+		for _, key := range users(ctx, choice) {
 			waker.Wake(key)
 		}
 	})
-	sourceWatches := catalog.Watches(func(ctx context.Context, choice catalog.ChartRef) []types.NamespacedName {
-		return catalog.ReleasesOf(ctx, cached, choice)
-	})
+	sourceWatches := catalog.Watches(users)
 	return loop.Setup(manager, loop.Controller[*v1beta1.HelmRelease]{
 		Name: v1beta1.HelmReleaseKind, Empty: func() *v1beta1.HelmRelease { return &v1beta1.HelmRelease{} },
 		Handler: h, Finalizer: v1beta1.Finalizer, FormerFinalizer: v1beta1.FormerFinalizer, Waker: waker, Concurrency: o.Concurrency,

@@ -136,13 +136,15 @@ func (g *gatherer) digestIn(ctx context.Context, key refs.Document) (digest stri
 }
 
 // instead reads a document as if it had other values.
-func (read readDocument) instead(key refs.Document, content []byte) readDocument {
-	return func(ctx context.Context, wanted refs.Document) (map[string][]byte, error) {
+func (r valuesReader) instead(key refs.Document, content []byte) valuesReader {
+	read := r.document
+	r.document = func(ctx context.Context, wanted refs.Document) (map[string][]byte, error) {
 		if wanted == key {
 			return map[string][]byte{v1beta1.SharedValuesKey: content}, nil
 		}
 		return read(ctx, wanted)
 	}
+	return r
 }
 
 // sharedOf are the candidates of the stages of a pipeline with shared values.

@@ -2,10 +2,13 @@ package release
 
 import (
 	"context"
+	"errors"
+	"os"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/refs"
 	"fairlead.dev/fairlead/helmops/kube/redact"
 	"fairlead.dev/fairlead/helmops/values"
@@ -22,16 +25,34 @@ type Composed struct {
 }
 
 // Values composes the values of a release as the controller does, from what its spec names and has itself. Each
-// ConfigMap and Secret is read with reader.
-func Values(ctx context.Context, reader client.Reader, hr *v1beta1.HelmRelease) (Composed, error) {
-	read := readDocument(func(ctx context.Context, key refs.Document) (map[string][]byte, error) {
+// ConfigMap, Secret and source is read with reader, and upstream is asked for the files of sources; what is fetched is
+// removed again.
+func Values(ctx context.Context, reader client.Reader, hr *v1beta1.HelmRelease) (_ Composed, err error) {
+	from := valuesReader{document: func(ctx context.Context, key refs.Document) (map[string][]byte, error) {
 		return refs.Read(ctx, reader, key)
-	})
-	return read.values(ctx, hr)
+	}}
+	if len(catalog.ChoicesOfValues(hr)) == 0 {
+		return from.values(ctx, hr)
+	}
+
+	dir, err := os.MkdirTemp("", "fairlead-")
+	if err != nil {
+		return Composed{}, err
+	}
+
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	resolver, err := catalog.NewValuesResolver(reader, dir)
+	if err != nil {
+		return Composed{}, err
+	}
+
+	defer func() { err = errors.Join(err, resolver.Close()) }()
+	from.files = resolver.Values
+	return from.values(ctx, hr)
 }
 
-func (read readDocument) values(ctx context.Context, hr *v1beta1.HelmRelease) (Composed, error) {
-	layers, secrets, err := read.layers(ctx, hr)
+func (r valuesReader) values(ctx context.Context, hr *v1beta1.HelmRelease) (Composed, error) {
+	layers, secrets, err := r.layers(ctx, hr)
 	if err != nil {
 		return Composed{}, err
 	}

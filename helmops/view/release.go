@@ -64,9 +64,13 @@ type Related struct {
 
 // ValuesSource names a place values come from. The place is not read.
 type ValuesSource struct {
-	Kind     string `json:"kind"`
-	Name     string `json:"name"`
-	Key      string `json:"key"`
+	Kind string `json:"kind"`
+	// Namespace is absent when it is that of the release.
+	Namespace string `json:"namespace,omitempty"`
+	Name      string `json:"name"`
+	// Key is that of a ConfigMap or Secret, Path names the files of a source.
+	Key      string `json:"key,omitempty"`
+	Path     string `json:"path,omitempty"`
 	Optional bool   `json:"optional,omitempty"`
 }
 
@@ -180,7 +184,8 @@ func NewReleaseStatus(hr *v1beta1.HelmRelease, source *Related, dependencies []R
 
 	for _, ref := range hr.Spec.ValuesFrom {
 		out.ValuesFrom = append(out.ValuesFrom, ValuesSource{
-			Kind: ref.Kind, Name: ref.Name, Key: ref.GetValuesKey(), Optional: ref.Optional,
+			Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name, Key: ref.GetValuesKey(), Path: ref.Path,
+			Optional: ref.Optional,
 		})
 	}
 

@@ -16,6 +16,8 @@ import (
 const (
 	// UsesAsSource: it takes its chart or its manifests from the other object.
 	UsesAsSource = "source"
+	// UsesAsValues: it takes values from files of the other object.
+	UsesAsValues = "values"
 	// UsesAsDependency: it names the other object in spec.dependsOn.
 	UsesAsDependency = "dependsOn"
 )
@@ -28,7 +30,7 @@ var userKinds = []string{
 // User is an object that uses another one.
 type User struct {
 	Related
-	// By is source or dependsOn.
+	// By is source, values or dependsOn.
 	By string `json:"by"`
 	// HeldUp is set when the user waits: it is not brought up to date before what it waits for is ready.
 	HeldUp bool `json:"heldUp"`
@@ -92,6 +94,9 @@ func usesBy(o Object, of Reference) string {
 	if source, ok := SourceOf(o); ok && source == of {
 		return UsesAsSource
 	}
+	if hr, ok := o.(*v1beta1.HelmRelease); ok && slices.Contains(valuesSources(hr), of) {
+		return UsesAsValues
+	}
 
 	for _, d := range dependenciesOf(o) {
 		reference := Reference{
@@ -104,6 +109,45 @@ func usesBy(o Object, of Reference) string {
 	}
 
 	return ""
+}
+
+// valuesSources are the sources that a release takes values from, in the order of the spec.
+func valuesSources(hr *v1beta1.HelmRelease) []Reference {
+	var found []Reference
+	for _, ref := range hr.Spec.ValuesFrom {
+		if ref.IsSource() {
+			found = append(found, valuesSource(hr, ref))
+		}
+	}
+	return found
+}
+
+// valuesSource is the source that an entry of spec.valuesFrom names.
+func valuesSource(hr *v1beta1.HelmRelease, ref v1beta1.ValuesReference) Reference {
+	return Reference{Kind: ref.Kind, Namespace: cmp.Or(ref.Namespace, hr.Namespace), Name: ref.Name}
+}
+
+// SourcesOf are the sources that an object cannot do without, each once: that of its chart or manifests first, then those
+// of its values that are not optional. It is empty for an object without a source.
+func SourcesOf(o Object) []Reference {
+	var found []Reference
+	if ref, ok := SourceOf(o); ok {
+		found = append(found, ref)
+	}
+
+	hr, ok := o.(*v1beta1.HelmRelease)
+	if !ok {
+		return found
+	}
+
+	for _, reference := range hr.Spec.ValuesFrom {
+		ref := valuesSource(hr, reference)
+		if reference.IsSource() && !reference.Optional && !slices.Contains(found, ref) {
+			found = append(found, ref)
+		}
+	}
+
+	return found
 }
 
 func dependenciesOf(o Object) []v1beta1.DependencyReference {

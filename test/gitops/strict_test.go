@@ -186,6 +186,11 @@ func TestPoliciesForTenants(t *testing.T) {
 				v1beta1.HelmReleaseSpec{
 					ChartRef: &v1beta1.ChartSourceReference{Kind: v1beta1.OCIRepositoryKind, Name: "x", Namespace: elsewhere},
 				}), "spec.chartRef.namespace"},
+		"values of another namespace": {
+			releaseIn(ns, v1beta1.HelmReleaseSpec{ValuesFrom: []v1beta1.ValuesReference{
+				{Kind: "ConfigMap", Name: "own"},
+				{Kind: v1beta1.GitRepositoryKind, Name: "x", Namespace: elsewhere, Path: "values.yaml"},
+			}}), "spec.valuesFrom[].namespace"},
 		"a dependency of another namespace": {
 			releaseIn(ns, v1beta1.HelmReleaseSpec{DependsOn: []v1beta1.DependencyReference{{Name: "x", Namespace: elsewhere}}}),
 			"spec.dependsOn[].namespace"},

@@ -67,6 +67,16 @@ func TestTheStrictRoleIsEnough(t *testing.T) {
 	apply(t, foreign)
 	awaitNotReady(t, foreign, v1beta1.AccessDeniedReason)
 
+	values := release(ns, "foreign-values", "sample", "*", "charts", "")
+	values.Spec.ValuesFrom = []v1beta1.ValuesReference{
+		{Kind: v1beta1.GitRepositoryKind, Namespace: "default", Name: "config", Path: "values.yaml", Optional: true},
+	}
+	apply(t, values)
+	refused := awaitNotReady(t, values, v1beta1.AccessDeniedReason)
+	if !strings.Contains(refused.Message, "spec.valuesFrom[0] names GitRepository default/config in another namespace") {
+		t.Errorf("of values of another namespace it says %s", refused.Message)
+	}
+
 	remove(t, hr)
 	until(t, "the release is uninstalled", func() bool { return !exists(t, hr) })
 	if log, err := os.ReadFile(restricted.Log); err != nil || strings.Contains(string(log), "failed to watch") {
