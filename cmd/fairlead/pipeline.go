@@ -128,12 +128,6 @@ func (a *app) stageCommand(action stageAction) *cobra.Command {
 		Use: action.use + " pipeline NAME", Short: action.short, Long: action.long, Example: action.example,
 		ValidArgsFunction: a.completePipeline(),
 	}
-	digest := new(string)
-	if action.plans != nil {
-		cmd.Use = action.use + " (pipeline|release|kustomization) NAME"
-		cmd.ValidArgsFunction = a.completePipeline(plannedWords...)
-		digest = cmd.Flags().String("plan", "", "digest of the plan; its first twelve characters are enough")
-	}
 	a.addClusterFlags(cmd)
 	stage := cmd.Flags().String("stage", "", "stage of the pipeline")
 	value := new(string)
@@ -182,10 +176,18 @@ func (a *app) stageCommand(action stageAction) *cobra.Command {
 
 		return err
 	}
-	if action.plans == nil {
-		return cmd
+	if action.plans != nil {
+		a.addPlans(cmd, action)
 	}
 
+	return cmd
+}
+
+// addPlans has a command about stages decide about plans of objects, too.
+func (a *app) addPlans(cmd *cobra.Command, action stageAction) {
+	cmd.Use = action.use + " (pipeline|release|kustomization) NAME"
+	cmd.ValidArgsFunction = a.completePipeline(plannedWords...)
+	digest := cmd.Flags().String("plan", "", "digest of the plan; its first twelve characters are enough")
 	onStage := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if isPipeline(args) {
@@ -193,7 +195,6 @@ func (a *app) stageCommand(action stageAction) *cobra.Command {
 		}
 		return a.decideOnPlan(cmd, args, *digest, action)
 	}
-	return cmd
 }
 
 func findPipeline(ctx context.Context, c *connection, name string) (*v1beta1.ReleasePipeline, error) {

@@ -70,7 +70,7 @@ func TestCompletionOfStages(t *testing.T) {
 		{[]string{"history", "pipeline", ""}, "shop\n:4\n"},
 		{[]string{"history", "pipeline/s"}, "pipeline/shop\n:4\n"},
 		{[]string{"history", "pipeline", "shop", "--stage", ""}, "staging\nprod\n:4\n"},
-		{[]string{"approve", ""}, "release\npipeline\n:4\n"},
+		{[]string{"approve", ""}, "release\nkustomization\npipeline\n:4\n"},
 		{[]string{"hold", ""}, "pipeline\n:4\n"},
 		{[]string{"hold", "release", ""}, ":4\n"},
 		{[]string{"pin", "pipeline", "shop", "--stage", "p"}, "prod\n:4\n"},

@@ -17,11 +17,7 @@ import (
 	"fairlead.dev/fairlead/helmops/view"
 )
 
-func newPlanCommand(a *app) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "plan KIND NAME",
-		Short: "Show what the next change would do, and how risky it is",
-		Long: `Show what the next install or upgrade of a release, or the next revision of a Kustomization, would do: every
+const planLong = `Show what the next install or upgrade of a release, or the next revision of a Kustomization, would do: every
 object and field, which pods restart, what cannot be changed in place, which data would be deleted, which rights grow,
 the images and the resource requests. Nothing is changed.
 
@@ -46,7 +42,13 @@ the source, its Secret and what spec.valuesFrom names, and connects to upstream 
 get of the objects and patch for dry runs. With --waiting it reads the ReleasePlan that the controller wrote, and
 nothing else.
 
-Exits with 0 when nothing is pending, with 1 when something is, with 2 on an error.`,
+Exits with 0 when nothing is pending, with 1 when something is, with 2 on an error.`
+
+func newPlanCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "plan KIND NAME",
+		Short: "Show what the next change would do, and how risky it is",
+		Long:  planLong,
 		Example: `  fairlead plan release shop -n web
   fairlead plan hr shop -n web -o json | jq -r .risk
   fairlead plan release shop --waiting -n web

@@ -55,12 +55,12 @@ func (h *handler) foresee(
 	}
 
 	out.planned = &v1beta1.KustomizationPlanStatus{
-		Digest: f.Digest, Risk: f.Risk.String(), Summary: f.Preview.Summary(), Unchanged: f.Unchanged,
+		Digest: f.Digest, Risk: f.Risk.String(), Summary: f.Summary(), Unchanged: f.Unchanged,
 		Revision: out.applied.Revision, InputDigest: out.applied.Digest, FromDigest: f.Inputs.From,
 		BuildDigest: f.Inputs.Build, PruneDigest: f.Inputs.Prune, KubeVersion: f.Inputs.KubeVersion,
 		ObservedGeneration: out.applied.Generation,
 	}
-	out.planned.Objects = f.Preview.Riskiest(func(o preview.Object) string {
+	out.planned.Objects = f.Riskiest(func(o preview.Object) string {
 		refused := f.Refused[o.Ref()]
 		if refused == "" {
 			return ""

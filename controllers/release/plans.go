@@ -32,6 +32,10 @@ type plans struct {
 	writer client.Client
 }
 
+func newPlans(c client.Client) plans {
+	return plans{writer: client.WithFieldValidation(client.WithFieldOwner(c, planOwner), "Strict")}
+}
+
 // keep writes the ReleasePlan of a release.
 func (p plans) keep(ctx context.Context, w release.Work, f *engine.Foresight, summary *v1beta1.PlanStatus) {
 	ctx, cancel := context.WithTimeout(ctx, planWrite)

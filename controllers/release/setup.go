@@ -100,7 +100,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 	h.owners = owners{objects: cached, namesakes: func(ctx context.Context, storageNamespace, name string) []types.NamespacedName {
 		return index.Find(ctx, client.MatchingFields{recordsIndex: recordsKey(storageNamespace, name)})
 	}, wake: waker.Wake}
-	h.plans = plans{writer: client.WithFieldValidation(client.WithFieldOwner(cached, planOwner), "Strict")}
+	h.plans = newPlans(cached)
 	h.runner.KeepPlan = h.plans.keep
 	h.runner.NotAttributable = h.notAttributable
 	h.runner.Owner = h.owners.other
@@ -124,11 +124,10 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 			waker.Wake(key)
 		}
 	})
-	sourceWatches := catalog.Watches(users)
 	return loop.Setup(manager, loop.Controller[*v1beta1.HelmRelease]{
 		Name: v1beta1.HelmReleaseKind, Empty: func() *v1beta1.HelmRelease { return &v1beta1.HelmRelease{} },
 		Handler: h, Finalizer: v1beta1.Finalizer, FormerFinalizer: v1beta1.FormerFinalizer, Waker: waker, Concurrency: o.Concurrency,
-		Watches: append(append(sourceWatches, index.Watches(refs.Freed())...), h.moreWatches()...),
+		Watches: append(append(catalog.Watches(users), index.Watches(refs.Freed())...), h.moreWatches()...),
 	})
 }
 

@@ -41,8 +41,9 @@ func (p Preview) Summary() string {
 // Riskiest are the riskiest objects as a status has them, ten at most. remark adds to why an object is risky; nil, and an
 // empty text, add nothing.
 func (p Preview) Riskiest(remark func(Object) string) []v1beta1.PlannedObject {
-	var out []v1beta1.PlannedObject
-	for _, o := range p.Objects[:min(len(p.Objects), maxSummarized)] {
+	riskiest := p.Objects[:min(len(p.Objects), maxSummarized)]
+	out := make([]v1beta1.PlannedObject, 0, len(riskiest))
+	for _, o := range riskiest {
 		planned := v1beta1.PlannedObject{
 			Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, Change: o.change(), Risk: o.Class().String(),
 		}

@@ -204,6 +204,13 @@ func (z *zoo) releases() {
 	z.keep(z.hr("unapproved", "", func(s *v1beta1.HelmReleaseSpec) {
 		s.Sync = &v1beta1.Sync{Mode: v1beta1.SyncManual}
 	}), v1beta1.AwaitingApprovalReason)
+	windowed := func(w v1beta1.SyncWindow) func(*v1beta1.HelmReleaseSpec) {
+		return func(s *v1beta1.HelmReleaseSpec) { s.Sync = &v1beta1.Sync{Windows: []v1beta1.SyncWindow{w}} }
+	}
+	leapDay := v1beta1.SyncWindow{Cron: "0 0 29 2 *", Duration: metav1.Duration{Duration: time.Hour}}
+	z.keep(z.hr("windowed", "", windowed(leapDay)), v1beta1.SyncWindowClosedReason)
+	leapDay.TimeZone = "Europe/Atlantis"
+	z.keep(z.hr("bad-window", "", windowed(leapDay)), v1beta1.InvalidSyncWindowReason)
 	depends := func(on string) func(*v1beta1.HelmReleaseSpec) {
 		return func(s *v1beta1.HelmReleaseSpec) { s.DependsOn = []v1beta1.DependencyReference{{Name: on}} }
 	}
