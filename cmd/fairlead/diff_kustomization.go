@@ -14,26 +14,7 @@ import (
 )
 
 func (a *app) diffKustomization(ctx context.Context, k kind, name string, files *filesFlags, out *output) error {
-	if _, err := a.open(); err != nil {
-		return err
-	}
-
-	ks, err := a.kustomization(ctx, k, name, files)
-	if err != nil {
-		return err
-	}
-
-	if files.file != "" {
-		if err := a.adoptInventory(ctx, k, ks); err != nil {
-			return err
-		}
-	}
-
-	if ks.Spec.KubeConfig != nil {
-		return elsewhere(k, client.ObjectKeyFromObject(ks))
-	}
-
-	objects, mask, err := a.render(ctx, ks, files)
+	ks, objects, mask, err := a.localObjects(ctx, k, name, files)
 	if err != nil {
 		return err
 	}
@@ -51,6 +32,34 @@ func (a *app) diffKustomization(ctx context.Context, k kind, name string, files 
 	}
 
 	return fmt.Errorf("%s would not be applied so: %s", k.describe(client.ObjectKeyFromObject(ks)), mask(err.Error()))
+}
+
+// localObjects builds the objects of a Kustomization from local files, with what the cluster knows of it. The mask hides
+// secrets.
+func (a *app) localObjects(
+	ctx context.Context, k kind, name string, files *filesFlags,
+) (ks *v1beta1.Kustomization, objects []apply.Object, mask func(string) string, err error) {
+	if _, err := a.open(); err != nil {
+		return nil, nil, nil, err
+	}
+
+	ks, err = a.kustomization(ctx, k, name, files)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+
+	if files.file != "" {
+		if err := a.adoptInventory(ctx, k, ks); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+
+	if ks.Spec.KubeConfig != nil {
+		return nil, nil, nil, elsewhere(k, client.ObjectKeyFromObject(ks))
+	}
+
+	objects, mask, err = a.render(ctx, ks, files)
+	return ks, objects, mask, err
 }
 
 // adoptInventory takes over what the Kustomization in the cluster has applied, so that what would be deleted is known. There may be none.

@@ -22,26 +22,7 @@ func (a *app) planKustomization(cmd *cobra.Command, k kind, name string, files *
 	}
 
 	ctx := cmd.Context()
-	if _, err := a.open(); err != nil {
-		return err
-	}
-
-	ks, err := a.kustomization(ctx, k, name, files)
-	if err != nil {
-		return err
-	}
-
-	if files.file != "" {
-		if err := a.adoptInventory(ctx, k, ks); err != nil {
-			return err
-		}
-	}
-
-	if ks.Spec.KubeConfig != nil {
-		return elsewhere(k, client.ObjectKeyFromObject(ks))
-	}
-
-	objects, mask, err := a.render(ctx, ks, files)
+	ks, objects, mask, err := a.localObjects(ctx, k, name, files)
 	if err != nil {
 		return err
 	}

@@ -159,8 +159,8 @@ func TestValuesFilesThatTheCacheHasLost(t *testing.T) {
 	w := newValuesWorld(t, "values.yaml", nil)
 	revision := w.commit(map[string]string{"values.yaml": "a: 1\n"})
 	w.poll()
-	anew := NewCatalog(w.catalog.objects, w.catalog.secrets, w.catalog.store)
-	if found, err := anew.Values(t.Context(), w.choice); err != nil || found.Revision != revision || len(found.Files) != 1 {
+	second := NewCatalog(w.catalog.objects, w.catalog.secrets, w.catalog.store)
+	if found, err := second.Values(t.Context(), w.choice); err != nil || found.Revision != revision || len(found.Files) != 1 {
 		t.Errorf("a new process finds %+v, %v", found, err)
 	}
 
