@@ -146,12 +146,7 @@ func (f *decisionFlags) decidePlan(
 		return "", err
 	}
 
-	user, err := c.user(ctx)
-	if err != nil {
-		return "", fmt.Errorf("ask the API server who you are: %w", err)
-	}
-
-	groups, err := groupsFor(ctx, c, at.describe(), at.groups())
+	user, groups, err := decider(ctx, c, at.describe(), at.groups())
 	if err != nil {
 		return "", err
 	}

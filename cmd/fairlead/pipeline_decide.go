@@ -83,12 +83,7 @@ func (f *decisionFlags) decide(
 			at.pipeline.Name, version, orNone(versionsOf(at.pipeline.Status.Candidates)))
 	}
 
-	user, err := c.user(ctx)
-	if err != nil {
-		return "", fmt.Errorf("ask the API server who you are: %w", err)
-	}
-
-	groups, err := groupsFor(ctx, c, at.describe(), at.groups())
+	user, groups, err := decider(ctx, c, at.describe(), at.groups())
 	if err != nil {
 		return "", err
 	}
@@ -183,6 +178,17 @@ func (s stageSite) groups() []string {
 		return gates.Approval.Groups
 	}
 	return nil
+}
+
+// decider is the caller who decides about what, and the groups of the caller among those that are wanted.
+func decider(ctx context.Context, c *connection, what string, wanted []string) (user string, groups []string, err error) {
+	user, err = c.user(ctx)
+	if err != nil {
+		return "", nil, fmt.Errorf("ask the API server who you are: %w", err)
+	}
+
+	groups, err = groupsFor(ctx, c, what, wanted)
+	return user, groups, err
 }
 
 // groupsFor are the groups of the caller among those that are wanted; none when any user may decide. what is the object
