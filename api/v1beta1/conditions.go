@@ -52,7 +52,13 @@ const (
 	// SuspendReasonAnnotation is why spec.suspend is set, in the words of the user. It counts while spec.suspend is
 	// set, and the controller does not look at it.
 	SuspendReasonAnnotation = "fairlead.dev/suspendReason"
+	// PreviewAnnotation with the value enabled has the controller compute the plan of each change of a HelmRelease or a
+	// Kustomization before it makes the change, although no plan has to wait for an approval.
+	PreviewAnnotation = "fairlead.dev/preview"
 )
+
+// IsPreviewed reports whether an object has PreviewAnnotation.
+func IsPreviewed(object metav1.Object) bool { return object.GetAnnotations()[PreviewAnnotation] == Enabled }
 
 // SpecialRequest returns the token of a request that asks for more than a reconciliation; empty when there is none
 // that was not handled yet. It counts together with the plain request only, so that an annotation that is kept in Git

@@ -214,15 +214,16 @@ func (w world) foresee(
 	if err != nil {
 		return nil, err
 	}
-	in := preview.Input{Namespace: set.Owner.Namespace, Mask: mask}
+	in := preview.Input{Namespace: set.Owner.Namespace, Mask: mask, Untried: []preview.Untried{{
+		Kind: "ConfigMap", Name: "old", Refused: true,
+		Why: "the API server refuses the dry run: the value hunter2hunter2 is not allowed",
+	}}}
 	for _, p := range previewed {
 		in.From.Manifest += documentFor(p.Live)
 		in.To.Manifest += documentFor(p.Would)
 	}
 	in.Again = in.To
-	out := &apply.Foresight{Digest: "sha256:plan", Refused: map[string]string{
-		"ConfigMap old": "the value hunter2hunter2 is not allowed",
-	}}
+	out := &apply.Foresight{Digest: "sha256:plan"}
 	out.Preview, err = preview.Of(in)
 	out.Unchanged = len(out.Objects) == 0
 	return out, err

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -24,6 +23,7 @@ the images and the resource requests. Nothing is changed.
 Of a release it fetches the chart that the release wants now, also while it is suspended, and renders it twice with the
 wanted values: fields that differ between the two renderings change by themselves, and are neither compared nor part of
 the digest of the plan. The digest is the same as long as the same inputs make the same objects from the same revision.
+Objects that differ are tried in a dry run on the API server, which takes patch; what it refuses is named.
 
 Of a Kustomization it builds the local directory of --path in place of spec.path, and compares the live objects with
 what a dry run on the API server makes of them. The digest is the same as long as the same objects are built, and the
@@ -185,7 +185,7 @@ func (a *app) objectsOfPlan(p view.PlanContent) {
 	s := p.Summary
 	a.say("%d created, %d changed, %d deleted, %d kept, %d unchanged", s.Created, s.Changed, s.Deleted, s.Kept, s.Same)
 	for _, o := range p.Objects {
-		for _, line := range a.objectLines(o.ObjectDifference, cmp.Or(riskText(o.Risks), o.Note)) {
+		for _, line := range a.objectLines(o.ObjectDifference, remarks(o)) {
 			fmt.Fprintln(a.out, line)
 		}
 	}
@@ -212,10 +212,14 @@ var colourOfRisk = map[string]string{
 	preview.DataLoss.String(): "Failed", preview.Escalation.String(): "Failed",
 }
 
-func riskText(risks []view.PlanRisk) string {
-	texts := make([]string, 0, len(risks))
-	for _, r := range risks {
+// remarks are the risks of an object, and what else there is to say about it.
+func remarks(o view.PlanObject) string {
+	texts := make([]string, 0, len(o.Risks)+1)
+	for _, r := range o.Risks {
 		texts = append(texts, r.Class+": "+r.Why)
+	}
+	if o.Note != "" {
+		texts = append(texts, o.Note)
 	}
 	return strings.Join(texts, "; ")
 }

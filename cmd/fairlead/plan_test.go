@@ -35,6 +35,10 @@ func (p *planner) Foresee(context.Context, engine.Action) (*engine.Foresight, er
 		Kept: []v1beta1.KeptObject{
 			{Kind: "PersistentVolumeClaim", Namespace: "web", Name: "kept", Reason: "keep policy"},
 		},
+		Untried: []preview.Untried{{
+			Group: "rbac.authorization.k8s.io", Kind: "Role", Name: "shop", Refused: true,
+			Why: "the API server refuses the dry run: Role web/shop: no right to escalate",
+		}},
 	}, nil
 }
 

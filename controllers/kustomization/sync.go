@@ -12,7 +12,6 @@ import (
 	"fairlead.dev/fairlead/helmops/kube/redact"
 	"fairlead.dev/fairlead/helmops/kube/ssa"
 	"fairlead.dev/fairlead/helmops/kustomize/apply"
-	"fairlead.dev/fairlead/helmops/preview"
 	"fairlead.dev/fairlead/helmops/status"
 )
 
@@ -58,15 +57,8 @@ func (h *handler) foresee(
 		Digest: f.Digest, Risk: f.Risk.String(), Summary: f.Summary(), Unchanged: f.Unchanged,
 		Revision: out.applied.Revision, InputDigest: out.applied.Digest, FromDigest: f.Inputs.From,
 		BuildDigest: f.Inputs.Build, PruneDigest: f.Inputs.Prune, KubeVersion: f.Inputs.KubeVersion,
-		ObservedGeneration: out.applied.Generation,
+		ObservedGeneration: out.applied.Generation, Objects: f.Riskiest(),
 	}
-	out.planned.Objects = f.Riskiest(func(o preview.Object) string {
-		refused := f.Refused[o.Ref()]
-		if refused == "" {
-			return ""
-		}
-		return "compared by its manifest, because the API server refuses the dry run: " + hide(refused)
-	})
 	return out
 }
 

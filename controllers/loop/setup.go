@@ -154,7 +154,10 @@ func wanted() predicate.Predicate {
 }
 
 // asked is what a user asks of an object by its annotations.
-func asked(object client.Object) [2]string {
+func asked(object client.Object) [3]string {
 	annotations := object.GetAnnotations()
-	return [2]string{annotations[v1beta1.ReconcileRequestAnnotation], annotations[v1beta1.RollbackRequestAnnotation]}
+	return [3]string{
+		annotations[v1beta1.ReconcileRequestAnnotation], annotations[v1beta1.RollbackRequestAnnotation],
+		annotations[v1beta1.PreviewAnnotation],
+	}
 }

@@ -15,6 +15,8 @@ type Sync struct {
 	MinRisk string
 	// Approved is the digest of the plan that may run; empty for none.
 	Approved string
+	// Preview is set when plans are computed although none has to wait.
+	Preview bool
 	// Approvals says which approvals of users count.
 	Approvals Gate
 }
@@ -41,7 +43,7 @@ func SyncOf(spec *v1beta1.Sync) Sync {
 }
 
 // Asks reports whether plans have to be computed at all.
-func (s Sync) Asks() bool { return s.Manual || s.MinRisk != "" }
+func (s Sync) Asks() bool { return s.Manual || s.MinRisk != "" || s.Preview }
 
 // Holds reports whether a plan of a risk waits.
 func (s Sync) Holds(risk string) bool {

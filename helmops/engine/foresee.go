@@ -8,6 +8,7 @@ import (
 	"helm.sh/helm/v3/pkg/release"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/engine/kubeclient"
 	"fairlead.dev/fairlead/helmops/engine/rendering"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/preview"
@@ -24,6 +25,8 @@ type Foresight struct {
 	First bool
 	// Kept are objects that are no longer wanted, and that would not be deleted.
 	Kept []v1beta1.KeptObject
+	// Untried are objects of To that differ, and that the API server refuses in a dry run, or that it was not asked about.
+	Untried []preview.Untried
 	// Inputs identify what To is made of.
 	Inputs preview.Inputs
 }
@@ -89,7 +92,8 @@ func (r *run) foresee() (*Foresight, error) {
 		First: firstAfter(history), Inputs: inputs,
 	}
 	if runs == nil {
-		return out, nil
+		out.Untried, err = r.try(out)
+		return out, err
 	}
 
 	found, err := r.site.records.One(r.ctx, r.reader, r.key, runs.Version)
@@ -103,8 +107,27 @@ func (r *run) foresee() (*Foresight, error) {
 		return out, nil // an uninstall keeps nothing for its successor
 	}
 
-	out.Kept, err = r.newClient(nil, nil).PreviewKept(out.From.Manifest, out.To.Manifest)
+	if out.Kept, err = r.newClient(nil, nil).PreviewKept(out.From.Manifest, out.To.Manifest); err != nil {
+		return nil, err
+	}
+
+	out.Untried, err = r.try(out)
 	return out, err
+}
+
+// try has the API server check the objects that differ, as the preflight of the action does.
+func (r *run) try(f *Foresight) ([]preview.Untried, error) {
+	changes, err := preview.Changes(f.From.Rendering(), f.To.Rendering(), r.Target.Namespace)
+	if err != nil {
+		return nil, err
+	}
+
+	update := kubeclient.Proposal{Manifest: f.To.Manifest, Former: f.From.Manifest}
+	if r.Options.CreateNamespace {
+		update.Namespaces = append(update.Namespaces, r.Target.Namespace)
+	}
+
+	return r.newClient(nil, nil).Try(update, changes)
 }
 
 // firstAfter reports whether the next action on a release with a history is an install.

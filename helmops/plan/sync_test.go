@@ -63,6 +63,9 @@ func TestPlansThatWait(t *testing.T) {
 			func(d Desired) *Planned {
 				return plannedFor(d, v1beta1.RiskNone, func(p *Planned) { p.ExpiresAt = now })
 			}, Preview, "", ""},
+		{"automatic with a preview, not planned yet", approval.Sync{Preview: true}, nil, Preview, "", "version 1.0.0 → 1.1.0"},
+		{"automatic with a preview", approval.Sync{Preview: true},
+			func(d Desired) *Planned { return plannedFor(d, v1beta1.RiskEscalation) }, Upgrade, "sha256:plan", ""},
 		{"below the risk", approval.Sync{MinRisk: v1beta1.RiskRecreate},
 			func(d Desired) *Planned { return plannedFor(d, v1beta1.RiskRestart) }, Upgrade, "sha256:plan", ""},
 		{"at the risk", approval.Sync{MinRisk: v1beta1.RiskRestart},

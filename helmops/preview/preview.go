@@ -29,8 +29,21 @@ type Input struct {
 	Namespace string
 	// Kept are objects that are no longer wanted and that the action would not delete.
 	Kept []v1beta1.KeptObject
+	// Untried are the objects of To that were not tried on the API server, or that it refuses: nothing but their manifests
+	// tells what becomes of them.
+	Untried []Untried
 	// Mask hides secrets in values; nil hides none beside the content of Secrets in the manifests.
 	Mask func(string) string
+}
+
+// Untried is an object that is judged by its manifest alone.
+type Untried struct {
+	// Namespace may be left out in that of the release.
+	Group, Kind, Namespace, Name string
+	// Refused is set when the API server has looked at the object in a dry run and does not take it.
+	Refused bool
+	// Why it is not known what the API server makes of the object. It may quote values.
+	Why string
 }
 
 // Preview is what a change would do. It is safe to show.
@@ -66,6 +79,10 @@ type Object struct {
 	More   int
 	// Kept is why an object that is no longer wanted stays; empty when it is deleted.
 	Kept string
+	// Untried is why the object is compared by its manifest alone, empty when the API server takes it in a dry run or was
+	// not asked; Refused is set when it does not take it.
+	Untried string
+	Refused bool
 	// Risks of the change, the highest class first.
 	Risks []Risk
 }
@@ -113,7 +130,9 @@ func Of(in Input) (Preview, error) {
 		}
 	}
 
-	slices.SortStableFunc(out.Objects, func(a, b Object) int { return cmp.Compare(b.Class(), a.Class()) })
+	slices.SortStableFunc(out.Objects, func(a, b Object) int {
+		return cmp.Or(cmp.Compare(b.Class(), a.Class()), trueFirst(a.Refused, b.Refused))
+	})
 	out.Same = c.same(out.Objects)
 	out.Images = c.images()
 	out.Requests = c.requests()
@@ -127,6 +146,7 @@ type comparison struct {
 	from, to set
 	unstable unstable
 	kept     map[ref]string
+	untried  map[ref]Untried
 	mask     func(string) string
 }
 
@@ -162,7 +182,7 @@ func newComparison(in Input) (*comparison, error) {
 		return nil, fmt.Errorf("what would run: %w", err)
 	}
 
-	c := &comparison{from: from, to: to, kept: map[ref]string{}, mask: in.Mask}
+	c := &comparison{from: from, to: to, kept: map[ref]string{}, untried: map[ref]Untried{}, mask: in.Mask}
 	if c.unstable, err = findUnstable(in); err != nil {
 		return nil, err
 	}
@@ -170,6 +190,11 @@ func newComparison(in Input) (*comparison, error) {
 	for _, k := range in.Kept {
 		id := ref{group: k.Group, kind: k.Kind, namespace: k.Namespace, name: k.Name}
 		c.kept[id.within(in.Namespace)] = k.Reason
+	}
+
+	for _, u := range in.Untried {
+		id := ref{group: u.Group, kind: u.Kind, namespace: u.Namespace, name: u.Name}
+		c.untried[id.within(in.Namespace)] = u
 	}
 
 	return c, nil
@@ -185,6 +210,7 @@ func (c *comparison) object(change diff.Change) (Object, bool) {
 	out := Object{
 		Kind: change.Kind, Group: change.Group, Namespace: change.Namespace, Name: change.Name,
 		Change: change.Change, More: change.More, Kept: c.kept[id],
+		Untried: c.mask(c.untried[id].Why), Refused: c.untried[id].Refused,
 	}
 	for _, f := range change.Fields {
 		if !c.unstable.has(id, f.Path) {
@@ -214,4 +240,16 @@ func (c *comparison) same(changed []Object) int {
 		}
 	}
 	return n
+}
+
+// trueFirst orders what holds before what does not.
+func trueFirst(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return -1
+	default:
+		return 1
+	}
 }

@@ -113,3 +113,21 @@ func textsIn(items []any) []string {
 	}
 	return out
 }
+
+// Changes tells which objects of the latter rendering, hooks aside, are new or differ from the former.
+func Changes(former, latter Rendering, namespace string) (func(Untried) bool, error) {
+	changes, err := diff.Compare(former.Manifest, latter.Manifest, namespace, nil)
+	if err != nil {
+		return nil, fmt.Errorf("comparing what runs with what would run: %w", err)
+	}
+
+	differs := map[ref]bool{}
+	for _, change := range changes {
+		id := ref{group: change.Group, kind: change.Kind, namespace: change.Namespace, name: change.Name}
+		differs[id] = change.Change != diff.Deleted
+	}
+
+	return func(u Untried) bool {
+		return differs[ref{group: u.Group, kind: u.Kind, namespace: u.Namespace, name: u.Name}.within(namespace)]
+	}, nil
+}

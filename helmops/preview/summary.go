@@ -2,12 +2,14 @@ package preview
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/kube/diff"
 )
+
+// ComparedByManifest begins the remark about an object that is Untried.
+const ComparedByManifest = "compared by its manifest, because "
 
 const (
 	// kept is the change of an object that is no longer wanted, and stays.
@@ -20,8 +22,12 @@ const (
 // Summary counts the objects in words.
 func (p Preview) Summary() string {
 	counts := map[string]int{}
+	refused := 0
 	for _, o := range p.Objects {
 		counts[o.change()]++
+		if o.Refused {
+			refused++
+		}
 	}
 
 	var parts []string
@@ -35,12 +41,15 @@ func (p Preview) Summary() string {
 		return "no object changes"
 	}
 
+	if refused > 0 {
+		parts = append(parts, fmt.Sprintf("%d refused by the dry run", refused))
+	}
+
 	return strings.Join(parts, ", ")
 }
 
-// Riskiest are the riskiest objects as a status has them, ten at most. remark adds to why an object is risky; nil, and an
-// empty text, add nothing.
-func (p Preview) Riskiest(remark func(Object) string) []v1beta1.PlannedObject {
+// Riskiest are the riskiest objects as a status has them, ten at most.
+func (p Preview) Riskiest() []v1beta1.PlannedObject {
 	riskiest := p.Objects[:min(len(p.Objects), maxSummarized)]
 	out := make([]v1beta1.PlannedObject, 0, len(riskiest))
 	for _, o := range riskiest {
@@ -51,11 +60,10 @@ func (p Preview) Riskiest(remark func(Object) string) []v1beta1.PlannedObject {
 		for _, r := range o.Risks {
 			reasons = append(reasons, r.Why)
 		}
-		if remark != nil {
-			reasons = append(reasons, remark(o))
+		if o.Untried != "" {
+			reasons = append(reasons, ComparedByManifest+o.Untried)
 		}
 
-		reasons = slices.DeleteFunc(reasons, func(s string) bool { return s == "" })
 		planned.Why = strings.Join(reasons, "; ")
 		if len(planned.Why) > maxWhy {
 			planned.Why = strings.ToValidUTF8(planned.Why[:maxWhy], "") + "…"

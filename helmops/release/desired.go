@@ -49,6 +49,7 @@ func desiredOf(hr *v1beta1.HelmRelease, in Inputs, inputDigest string) plan.Desi
 	desired.KeepFailed = !hr.AutoRollbackEnabled()
 	desired.Budget.Count, desired.Budget.Per = hr.GetRollbackBudget()
 	desired.Sync = approval.SyncOf(hr.Spec.Sync)
+	desired.Sync.Preview = v1beta1.IsPreviewed(hr)
 	desired.Windows = in.Windows
 	if token, _ := v1beta1.WindowOverride(hr, hr.Status.LastHandledOverrideAt); token != "" {
 		desired.Windows.Override = true

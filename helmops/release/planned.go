@@ -34,7 +34,7 @@ func plannedOf(w Work, f *engine.Foresight) (*v1beta1.PlanStatus, error) {
 		Digest: p.Digest(f.Inputs), Risk: p.Risk.String(), Summary: p.Summary(),
 		FromRevision: v1beta1.Number(f.Inputs.From), ChartVersion: w.Inputs.Chart.Version, ChartDigest: f.Inputs.Chart,
 		ConfigDigest: f.Inputs.Config, RenderDigest: f.Inputs.Render, KubeVersion: f.Inputs.KubeVersion,
-		RenderedDigest: p.Rendered(), Objects: p.Riskiest(nil),
+		RenderedDigest: p.Rendered(), Objects: p.Riskiest(),
 	}
 	return out, nil
 }
@@ -43,6 +43,6 @@ func plannedOf(w Work, f *engine.Foresight) (*v1beta1.PlanStatus, error) {
 func PreviewOfForesight(f *engine.Foresight, namespace string, mask func(string) string) (preview.Preview, error) {
 	return preview.Of(preview.Input{
 		From: f.From.Rendering(), To: f.To.Rendering(), Again: f.Again.Rendering(),
-		Namespace: namespace, Kept: f.Kept, Mask: mask,
+		Namespace: namespace, Kept: f.Kept, Untried: f.Untried, Mask: mask,
 	})
 }

@@ -105,7 +105,7 @@ func NewPlan(in PlanInput) (Plan, error) {
 	f := in.Foresight
 	p, err := preview.Of(preview.Input{
 		From: f.From.Rendering(), To: f.To.Rendering(), Again: f.Again.Rendering(),
-		Namespace: in.Namespace, Kept: f.Kept, Mask: in.Mask,
+		Namespace: in.Namespace, Kept: f.Kept, Untried: f.Untried, Mask: in.Mask,
 	})
 	if err != nil {
 		return Plan{}, fmt.Errorf("plan the change: %w", err)
@@ -161,6 +161,9 @@ func planObjectOf(o preview.Object) PlanObject {
 	if o.Kept != "" {
 		out.Change = KeptChange
 		out.Note = o.Kept
+	}
+	if o.Untried != "" {
+		out.Note = preview.ComparedByManifest + o.Untried
 	}
 
 	for _, f := range o.Fields {

@@ -1,8 +1,6 @@
 package view
 
 import (
-	"fmt"
-
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/kustomize/apply"
 )
@@ -34,13 +32,8 @@ func NewKustomizationPlan(k *v1beta1.Kustomization, f *apply.Foresight, show Dis
 		out.Digest = f.Digest
 	}
 
-	for i, o := range f.Objects {
+	for i := range out.Objects {
 		object := &out.Objects[i]
-		if refused := f.Refused[o.Ref()]; refused != "" {
-			object.Note = fmt.Sprintf("compared by its manifest, because the API server refuses the dry run: %s",
-				show.Mask(refused))
-		}
-
 		for n := range object.Fields {
 			if field := &object.Fields[n]; field.From != "" && !show.Former {
 				field.From = Masked

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
 
 	"fairlead.dev/fairlead/api/v1beta1"
@@ -36,9 +37,12 @@ type workbench struct {
 	options engine.Options
 }
 
-func newWorkbench(t *testing.T) *workbench {
+func newWorkbench(t *testing.T) *workbench { return workbenchOf(t, world.cluster.Config) }
+
+// workbenchOf is a workbench whose engine reaches the cluster by a configuration.
+func workbenchOf(t *testing.T, config *rest.Config) *workbench {
 	t.Helper()
-	local, err := cluster.New(world.cluster.Config)
+	local, err := cluster.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}

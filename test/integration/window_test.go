@@ -75,8 +75,15 @@ func TestAWindowHoldsAnUpgrade(t *testing.T) {
 		t.Errorf("in the window it is at revision %s", revision)
 	}
 
+	mustRun(t, "kubectl", "-n", ns, "annotate", "helmrelease", "shop", v1beta1.PreviewAnnotation+"="+v1beta1.Enabled)
+	until(t, "the plan of what is held is there", func() bool {
+		planned := get(t, hr).Status.Plan
+		return planned != nil && planned.ChartVersion == "1.1.0"
+	})
 	mustRun(t, "fairlead", "sync", "release", "shop", "-n", ns, "--override-window", "--reason", "INC-1234")
 	awaitVersion(t, hr, "1.1.0")
+	until(t, "no plan is left", func() bool { return get(t, hr).Status.Plan == nil })
+	mustRun(t, "kubectl", "-n", ns, "annotate", "helmrelease", "shop", v1beta1.PreviewAnnotation+"-")
 	until(t, "an event has the reason", func() bool {
 		return hasEvent(t, ns, "shop", v1beta1.SyncWindowOverriddenReason, "INC-1234")
 	})

@@ -86,7 +86,7 @@ func (c *Client) parse(manifest string) ([]object, error) {
 
 		c.noteSecret(content)
 		o, err := c.identify(content)
-		if c.wentWithItsKind(content, err) {
+		if c.wentWithItsKind(content, err) || c.setAside(content, err) {
 			return nil
 		}
 		if err == nil {

@@ -20,6 +20,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
@@ -128,6 +129,8 @@ type Client struct {
 	written map[string]*warning.Written
 	// defined are the definitions that the action brings, in its manifest or before it.
 	defined map[schema.GroupKind]*definition.Definition
+	// unserved are the objects of a trial whose kinds the cluster does not serve; nil when there is no trial.
+	unserved map[schema.GroupVersionKind][]*unstructured.Unstructured
 	// begun is when the first object of the revision was written, or earlier.
 	begun time.Time
 	// superseded is set when a wait has ended with ErrSuperseded.

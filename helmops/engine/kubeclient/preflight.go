@@ -61,12 +61,19 @@ func (c *Client) Preflight(update Proposal) error {
 		return err
 	}
 
+	p := c.newPreflight(update, objects)
+	c.trackParsed()
+	asked, failures := p.askAll(objects, func(*resource.Info) bool { return true })
+	c.stopWithProcess()
+	return p.verdict(objects, asked, failures)
+}
+
+func (c *Client) newPreflight(update Proposal, objects kube.ResourceList) *preflight {
 	original, err := c.Build(strings.NewReader(update.Former), false)
 	if err != nil {
 		original = nil // it has kinds that are no longer served
 	}
 
-	c.trackParsed()
 	c.definesOf(objects)
 	c.scaled = scaledBy(objects)
 	p := &preflight{
@@ -74,12 +81,18 @@ func (c *Client) Preflight(update Proposal) error {
 		namespaces: sets.New(update.Namespaces...), defined: sets.New[schema.GroupKind](),
 	}
 	p.survey(objects)
-	asked := make([]bool, len(objects))
-	failures := make([]error, len(objects))
+	return p
+}
+
+// askAll has the API server check the objects that are wanted. It returns for each object whether it would change, and
+// what there is against it.
+func (p *preflight) askAll(objects kube.ResourceList, wanted func(*resource.Info) bool) (asked []bool, failures []error) {
+	asked = make([]bool, len(objects))
+	failures = make([]error, len(objects))
 	var group errgroup.Group
 	group.SetLimit(writesAtOnce)
 	for i, info := range objects {
-		if p.defined.Has(info.Mapping.GroupVersionKind.GroupKind()) {
+		if p.defined.Has(info.Mapping.GroupVersionKind.GroupKind()) || !wanted(info) {
 			continue
 		}
 
@@ -99,8 +112,7 @@ func (c *Client) Preflight(update Proposal) error {
 
 	_ = group.Wait() // the failures are all wanted, not the first
 	p.judgeDefined(objects, asked, failures)
-	c.stopWithProcess()
-	return p.verdict(objects, asked, failures)
+	return asked, failures
 }
 
 // plain reports whether an object is hardly ever refused: it only holds data, and is not sealed. Most upgrades change
@@ -160,7 +172,7 @@ func (p *preflight) ask(info *resource.Info) (changes bool, err error) {
 		_, err = p.patch(info, w.body, true)
 		// Fields of Helm clients are taken over first: what else a trial says is not final.
 		return true, p.mistyped(info, err)
-	case !there:
+	case !there && (p.original.Get(info) == nil || p.tracker.Tracks(info.Mapping.GroupVersionKind)):
 		return true, p.create(info)
 	}
 

@@ -11,10 +11,11 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 	"fairlead.dev/fairlead/helmops/preview"
 )
 
-// Foresight is what applying a set would do. It is safe to show, except for Refused.
+// Foresight is what applying a set would do. It is safe to show.
 type Foresight struct {
 	preview.Preview
 	// Digest identifies the plan, Inputs are what it was made of.
@@ -22,9 +23,6 @@ type Foresight struct {
 	Inputs PlanInputs
 	// Unchanged is set when every manifest is the one that was applied, and none is gone.
 	Unchanged bool
-	// Refused says, by the reference of an object in the preview, why the API server would not take it. Such an object is
-	// compared by its manifest alone. It may quote values.
-	Refused map[string]string
 }
 
 // Foresee finds out what applying a set would do. It only reads and tries, with a get and a dry run for each object,
@@ -68,7 +66,7 @@ func Foresee(
 	}
 
 	out := &Foresight{
-		Digest: inputs.digest(), Inputs: inputs, Unchanged: r.isUnchanged(), Refused: refusedIn(previewed, set),
+		Digest: inputs.digest(), Inputs: inputs, Unchanged: r.isUnchanged(),
 	}
 	in, err := comparisonOf(previewed, set.Owner.Namespace)
 	if err != nil {
@@ -98,6 +96,9 @@ func comparisonOf(previewed []Previewed, namespace string) (preview.Input, error
 		if err := writeDocument(&to, p.Would); err != nil {
 			return in, err
 		}
+		if p.Refused != "" {
+			in.Untried = append(in.Untried, untriedOf(p))
+		}
 	}
 
 	in.From.Manifest = from.String()
@@ -113,23 +114,11 @@ func keptOf(p Previewed) v1beta1.KeptObject {
 	}
 }
 
-// refusedIn names what the API server would not take, as the preview names objects.
-func refusedIn(previewed []Previewed, set Set) map[string]string {
-	out := map[string]string{}
-	for _, p := range previewed {
-		if p.Refused == "" {
-			continue
-		}
-
-		o := preview.Object{Kind: p.Would.GetKind(), Namespace: p.Would.GetNamespace(), Name: p.Would.GetName()}
-		if o.Namespace == set.Owner.Namespace {
-			o.Namespace = ""
-		}
-
-		out[o.Ref()] = p.Refused
+func untriedOf(p Previewed) preview.Untried {
+	return preview.Untried{
+		Group: p.Would.GroupVersionKind().Group, Kind: p.Would.GetKind(), Namespace: p.Would.GetNamespace(),
+		Name: p.Would.GetName(), Refused: true, Why: "the API server refuses the dry run: " + ssa.Scrub(p.Refused),
 	}
-
-	return out
 }
 
 // writeDocument appends an object as a YAML document; nil is none.

@@ -59,6 +59,7 @@ func DesiredOf(k *v1beta1.Kustomization, audit time.Duration) Desired {
 		Remote:        k.Spec.KubeConfig != nil,
 		Sync:          approval.SyncOf(k.Spec.Sync),
 	}
+	d.Sync.Preview = v1beta1.IsPreviewed(k)
 	if token, _ := v1beta1.WindowOverride(k, k.Status.LastHandledOverrideAt); token != "" {
 		d.Override = true
 	}

@@ -107,6 +107,14 @@ func TestDecideSync(t *testing.T) {
 			o: next(planned(0, func(p *Planned) { p.Unchanged = true })),
 		},
 		{
+			name: "a preview, not planned yet", d: synced(approval.Sync{Preview: true}), o: next(),
+			want: preview,
+		},
+		{
+			name: "a preview waits for no approval", d: synced(approval.Sync{Preview: true}), o: next(planned(0)),
+			want: runs(ReasonChanged),
+		},
+		{
 			name: "a lower risk", d: synced(approval.Sync{MinRisk: v1beta1.RiskDataLoss}), o: next(planned(0)),
 			want: runs(ReasonChanged),
 		},
