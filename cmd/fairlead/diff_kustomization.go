@@ -39,27 +39,39 @@ func (a *app) diffKustomization(ctx context.Context, k kind, name string, files 
 func (a *app) localObjects(
 	ctx context.Context, k kind, name string, files *filesFlags,
 ) (ks *v1beta1.Kustomization, objects []apply.Object, mask func(string) string, err error) {
-	if _, err := a.open(); err != nil {
-		return nil, nil, nil, err
-	}
-
-	ks, err = a.kustomization(ctx, k, name, files)
+	ks, err = a.appliedKustomization(ctx, k, name, files)
 	if err != nil {
 		return nil, nil, nil, err
 	}
 
+	objects, mask, err = a.render(ctx, ks, files)
+	return ks, objects, mask, err
+}
+
+// appliedKustomization is a Kustomization of a file or of the cluster, with what the cluster knows of it.
+func (a *app) appliedKustomization(
+	ctx context.Context, k kind, name string, files *filesFlags,
+) (*v1beta1.Kustomization, error) {
+	if _, err := a.open(); err != nil {
+		return nil, err
+	}
+
+	ks, err := a.kustomization(ctx, k, name, files)
+	if err != nil {
+		return nil, err
+	}
+
 	if files.file != "" {
 		if err := a.adoptInventory(ctx, k, ks); err != nil {
-			return nil, nil, nil, err
+			return nil, err
 		}
 	}
 
 	if ks.Spec.KubeConfig != nil {
-		return nil, nil, nil, elsewhere(k, client.ObjectKeyFromObject(ks))
+		return nil, elsewhere(k, client.ObjectKeyFromObject(ks))
 	}
 
-	objects, mask, err = a.render(ctx, ks, files)
-	return ks, objects, mask, err
+	return ks, nil
 }
 
 // adoptInventory takes over what the Kustomization in the cluster has applied, so that what would be deleted is known. There may be none.

@@ -25,8 +25,8 @@ wanted values: fields that differ between the two renderings change by themselve
 the digest of the plan. The digest is the same as long as the same inputs make the same objects from the same revision.
 Objects that differ are tried in a dry run on the API server, which takes patch; what it refuses is named.
 
-Of a Kustomization it builds the local directory of --path in place of spec.path, and compares the live objects with
-what a dry run on the API server makes of them. The digest is the same as long as the same objects are built, and the
+Of a Kustomization it builds what the source has upstream now, or the local directory of --path in place of spec.path,
+and compares the live objects with what a dry run on the API server makes of them. The digest is the same as long as the same objects are built, and the
 same are deleted, on top of what is applied. What the API server refuses is compared by its manifest.
 
 The risk of the plan is the highest of these:
@@ -53,6 +53,7 @@ func newPlanCommand(a *app) *cobra.Command {
   fairlead plan hr shop -n web -o json | jq -r .risk
   fairlead plan release shop --waiting -n web
   fairlead plan release shop -n web -o json | jq '.objects[] | select(.risks)'
+  fairlead plan kustomization apps -n fleet
   fairlead plan kustomization apps -n fleet --path ./apps/production`,
 		ValidArgsFunction: a.completeKindAndName("release", "kustomization"),
 	}

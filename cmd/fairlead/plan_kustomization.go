@@ -17,12 +17,20 @@ import (
 
 // planKustomization prints the plan of a Kustomization. It returns errNotReady when something is pending.
 func (a *app) planKustomization(cmd *cobra.Command, k kind, name string, files *filesFlags, out *output) error {
-	if err := files.check(cmd); err != nil {
+	ctx := cmd.Context()
+	ks, err := a.appliedKustomization(ctx, k, name, files)
+	if err != nil {
 		return err
 	}
 
-	ctx := cmd.Context()
-	ks, objects, mask, err := a.localObjects(ctx, k, name, files)
+	to := "the local files"
+	var objects []apply.Object
+	var mask func(string) string
+	if files.path != "" {
+		objects, mask, err = a.render(ctx, ks, files)
+	} else {
+		objects, mask, to, err = a.sourceObjects(ctx, ks)
+	}
 	if err != nil {
 		return err
 	}
@@ -36,7 +44,7 @@ func (a *app) planKustomization(cmd *cobra.Command, k kind, name string, files *
 	if out.machine() {
 		err = out.write(a.out, p)
 	} else {
-		a.kustomizationPlanLines(p)
+		a.kustomizationPlanLines(p, to)
 	}
 	if err == nil && p.Pending() {
 		err = errNotReady
@@ -63,14 +71,14 @@ func (a *app) foreseen(
 	return f, err
 }
 
-// kustomizationPlanLines prints a plan for people.
-func (a *app) kustomizationPlanLines(p view.KustomizationPlan) {
+// kustomizationPlanLines prints a plan for people. to is what it is about.
+func (a *app) kustomizationPlanLines(p view.KustomizationPlan, to string) {
 	if !p.Pending() {
-		a.note("nothing pending: Kustomization %s/%s has applied these files", p.Namespace, p.Name)
+		a.note("nothing pending: Kustomization %s/%s has applied %s", p.Namespace, p.Name, oneLine(to))
 		return
 	}
 
-	fmt.Fprintf(a.err, "from %s to the local files\n", oneLine(cmp.Or(p.FromRevision, "nothing")))
+	fmt.Fprintf(a.err, "from %s to %s\n", oneLine(cmp.Or(p.FromRevision, "nothing")), oneLine(to))
 	a.objectsOfPlan(p.PlanContent)
 	a.podsOfPlan(p.PlanContent)
 	fmt.Fprintf(a.out, "risk: %s\n", a.paint(colourOfRisk[p.Risk], p.Risk))

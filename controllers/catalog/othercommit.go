@@ -166,29 +166,40 @@ func (g GitAt) Reader(reader client.Reader, chart types.NamespacedName) client.R
 
 // Fetch reads the archive of the work tree, with the settings of the GitRepository and what it includes. dir is for the
 // cache, see Resolve.
-func (g GitAt) Fetch(ctx context.Context, reader client.Reader, dir string, read func(io.Reader) error) (err error) {
+func (g GitAt) Fetch(ctx context.Context, reader client.Reader, dir string, read func(io.Reader) error) error {
+	choice := ChartRef{Kind: v1beta1.GitRepositoryKind, Namespace: g.Key.Namespace, Name: g.Key.Name}
+	_, err := FetchSource(ctx, g.Reader(reader, types.NamespacedName{}), dir, choice, read)
+	return err
+}
+
+// FetchSource asks upstream for what a source stands for now, and reads its archive. A source that is suspended is
+// asked, too. It returns the revision. dir is for the cache, see Resolve. The error holds no secret.
+func FetchSource(
+	ctx context.Context, reader client.Reader, dir string, choice ChartRef, read func(io.Reader) error,
+) (revision string, err error) {
 	artifacts, err := store.Open(dir)
 	if err != nil {
-		return err
+		return "", err
 	}
 
 	defer func() { err = errors.Join(err, artifacts.Close()) }()
 	c := NewCatalog(reader, reader, artifacts)
-	at := g.Reader(reader, types.NamespacedName{})
-	repository := &v1beta1.GitRepository{}
-	if err := at.Get(ctx, g.Key, repository); err != nil {
-		return fmt.Errorf("read GitRepository %s: %w", g.Key, err)
-	}
-
-	found := c.Poll(ctx, repository, nil)
-	if found.Err != nil {
-		return found.Err
-	}
-
-	archive, err := c.View(repository).Open(found.Artifact.Digest)
+	ctx, used := redactable(ctx)
+	defer func() { err = used.hide(err) }()
+	source, err := c.source(ctx, choice)
 	if err != nil {
-		return err
+		return "", err
 	}
 
-	return errors.Join(read(archive), archive.Close())
+	found := c.Poll(ctx, source, nil)
+	if found.Err != nil {
+		return "", fmt.Errorf("%s: %w", choice, found.Err)
+	}
+
+	archive, err := c.View(source).Open(found.Artifact.Digest)
+	if err != nil {
+		return "", err
+	}
+
+	return found.Artifact.Revision, errors.Join(read(archive), archive.Close())
 }

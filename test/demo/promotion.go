@@ -103,15 +103,24 @@ func (s *show) pipelineManifests(furtherStages string) string {
 
 // approve approves what production waits for, as a user does.
 func (s *show) approve(ctx context.Context) error {
-	command := exec.CommandContext(ctx, filepath.Join(root(), "bin", "fairlead"), "approve", "pipeline", "beacon",
-		"--stage", "production", "--namespace", promoted)
+	answer, err := s.run(ctx, "approve", "pipeline", "beacon", "--stage", "production", "--namespace", promoted)
+	if err != nil {
+		return err
+	}
+	say("      production  %s", answer)
+	return nil
+}
+
+// run runs the command as a user does, and returns what it prints.
+func (s *show) run(ctx context.Context, args ...string) (string, error) {
+	command := exec.CommandContext(ctx, filepath.Join(root(), "bin", "fairlead"), args...)
 	command.Env = append(os.Environ(), "KUBECONFIG="+s.cluster.Kubeconfig)
 	out, err := command.CombinedOutput()
+	printed := strings.TrimSpace(string(out))
 	if err != nil {
-		return fmt.Errorf("fairlead approve pipeline beacon: %w: %s", err, strings.TrimSpace(string(out)))
+		return "", fmt.Errorf("fairlead %s: %w: %s", strings.Join(args, " "), err, printed)
 	}
-	say("      production  %s", strings.TrimSpace(string(out)))
-	return nil
+	return printed, nil
 }
 
 // approveFirst approves the first version for production.

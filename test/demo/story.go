@@ -53,6 +53,8 @@ func demonstrate(ctx context.Context, dir string, stay bool) (err error) {
 		{"edit the Deployment of beacon by hand", s.editByHand},
 		{"publish beacon " + brokenVersion + ", whose image cannot be pulled", s.publishBroken},
 		{"publish the fix, beacon " + fixedVersion, s.publishFix},
+		{"git push: the chart of lighthouse asks for a right, which takes an approval", s.approveRight},
+		{"git push: one more right, whose approval comes with another value", s.refuseMoved},
 		{"git push: lighthouse is taken out of the repository", s.pushRemoval},
 		{"git push: a pipeline promotes beacon from dev to staging to production", s.pushPipeline},
 		{"approve beacon " + goodCandidate + " for production", s.approveFirst},
@@ -149,6 +151,7 @@ func (s *show) close() error {
 func (s *show) epilogue(stay bool) {
 	say("\nWhat was pushed was installed, upgraded, restored and uninstalled. Beacon was upgraded, repaired, rolled " +
 		"back and upgraded again by itself.")
+	say("Lighthouse got a right when its plan was approved, and did not get another one when the plan had changed by then.")
 	say("The pipeline promoted one version from stage to stage by its digest. The version that failed in staging " +
 		"never came to production. What production verified was copied to the second registry with its signature, " +
 		"and the far side took it from there by its own range.")

@@ -84,6 +84,11 @@ func TestManualSyncOfAKustomization(t *testing.T) {
 		t.Fatalf("plan: exit code %d, want 1\n%s%s", code, printed, errs)
 	}
 	says(t, printed, "1 changed, 1 deleted", "plan: "+next.Digest, "risk: "+next.Risk)
+	printed, errs, code = command(t, "fairlead", "plan", "kustomization", "apps", "-n", ns)
+	if code != 1 {
+		t.Fatalf("plan of the source: exit code %d, want 1\n%s%s", code, printed, errs)
+	}
+	says(t, printed, "1 changed, 1 deleted", "plan: "+next.Digest, "risk: "+next.Risk)
 	explained, _, _ := command(t, "fairlead", "explain", "kustomization", "apps", "-n", ns)
 	says(t, explained, "Waiting", "set spec.sync.approved to "+next.Digest)
 
