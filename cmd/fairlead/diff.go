@@ -138,8 +138,10 @@ func (a *app) objectLines(o view.ObjectDifference, note string) []string {
 	}
 
 	out := []string{a.paint(colourOfChange[o.Change], oneLine(line))}
+	out = append(out, causeLines("  ", o.Cause)...)
 	for _, f := range o.Fields {
 		out = append(out, "  "+oneLine(differenceText(f)))
+		out = append(out, causeLines("    ", f.Cause)...)
 	}
 	if o.More > 0 {
 		out = append(out, "  and "+plural(o.More, "more field"))

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // TestDocumentationIsTrue runs the commands of docs/cli.md and compares what it shows; -update writes it again.
@@ -65,9 +64,7 @@ func documented(command string) world {
 	case "rollback":
 		return rollbackWorld(steered(), works, rollsBack)
 	case "explain":
-		hr := shop()
-		failing(hr)
-		w.objects, w.looks = []client.Object{hr}, records()
+		w.objects, w.looks = declaredShop(), failedRecords()
 		w.logs = map[string][]string{"web": {"loading 2000000 products", "fatal: out of memory"}}
 	}
 	return w

@@ -11,23 +11,24 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/view"
 )
 
 // maxCrashLogs is how many containers have their output shown.
 const maxCrashLogs = 3
 
-func newExplainCommand(a *app) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "explain KIND NAME",
-		Short: "Say why an object is not healthy, and what happens next",
-		Long: `Say why a release is not healthy: which objects, with the exit codes and the last lines of containers that crash; what
-changed since the revision that was verified last; whether its objects were changed; and what happens next. The cluster
-is read with your own rights; what they do not allow is named. Values are never shown, only the names of those that changed.
+const explainLong = `Say why a release is not healthy: which objects, with the exit codes and the last lines of containers
+that crash; what changed since the revision that was verified last; whether its objects were changed; and what happens
+next. The cluster is read with your own rights; what they do not allow is named. Values are never shown, only the names
+of those that changed.
 
-Exits with 0 when it is healthy and either verified or still watched in its bake time, and nothing is pending; with 1 when it is
-not, with 2 on an error.
+After a failure it names the fields of the failed objects that changed, the chart or the value that changed each of them
+with its layer, the revision of the Kustomization that declares the release, and the commands that show or undo the
+change. For that it renders the failed revision without single changes, for up to a minute; when the API server refused
+it before there was a revision, the chart is fetched from upstream.
+
+Exits with 0 when it is healthy and either verified or still watched in its bake time, and nothing is pending; with 1
+when it is not, with 2 on an error.
 
 Of a Kustomization it says what is wrong and since when, which revision introduced it, which objects are not healthy, and what
 depends on it and waits; of a source the revision in use, and what uses the source and waits. It exits with 0 when nothing is
@@ -37,7 +38,13 @@ Of a pipeline it shows each stage, and every gate that the candidate has to pass
 failed. With --version it says why a stage does not have that candidate: the gates are asked as the controller asks
 them. It exits with 0 when all stages that are shown have it.
 
-Kinds:` + kindTable(explainedWords...),
+Kinds:`
+
+func newExplainCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "explain KIND NAME",
+		Short: "Say why an object is not healthy, and what happens next",
+		Long:  explainLong + kindTable(explainedWords...),
 		Example: `  fairlead explain release shop -n web
   fairlead explain hr shop -n web --no-logs -o yaml
   fairlead explain kustomization apps -n fleet
@@ -118,40 +125,11 @@ func (a *app) explanation(ctx context.Context, c *connection, hr *v1beta1.HelmRe
 		addCrashLogs(ctx, c, e.Crashes)
 	}
 
-	if i := e.Introduced; i != nil && i.ValuesChanged && i.Bad > 0 {
-		if err := nameValues(ctx, c, hr, &e); err != nil {
-			e.Notes = append(e.Notes, fmt.Sprintf("which values changed is not known: %s", oneLine(err.Error())))
-		}
+	if e.Introduced != nil {
+		a.lookBack(ctx, c, hr, &e)
 	}
 
 	return e
-}
-
-// nameValues reads from the Helm records which values changed.
-func nameValues(ctx context.Context, c *connection, hr *v1beta1.HelmRelease, e *view.Explanation) error {
-	ctx, cancel := context.WithTimeout(ctx, logTimeout)
-	defer cancel()
-	look, err := c.engine(ctx)
-	if err != nil {
-		return err
-	}
-
-	target := view.Target(hr)
-	good, err := look.Stored(ctx, cluster.Access{}, target, e.Introduced.Good)
-	if err != nil {
-		return err
-	}
-
-	bad, err := look.Stored(ctx, cluster.Access{}, target, e.Introduced.Bad)
-	if err != nil {
-		return err
-	}
-	if good == nil || bad == nil {
-		return fmt.Errorf("revision %d or %d is no longer in storage", e.Introduced.Good, e.Introduced.Bad)
-	}
-
-	e.WithValueKeys(good.Values, bad.Values)
-	return nil
 }
 
 func (a *app) printExplanation(e view.Explanation) error {
@@ -194,6 +172,7 @@ func (a *app) printExplanation(e view.Explanation) error {
 	s.add("Kept", keptLines(e.Kept)...)
 	s.add("Uninstall", e.Uninstall...)
 	s.add("Next", append([]string{a.nextLine(e.Next)}, e.Then...)...)
+	s.add("Helps", e.Commands...)
 	s.add("Not seen", e.Notes...)
 	return a.write(a.out, s)
 }
@@ -262,40 +241,6 @@ func (a *app) failureLines(f v1beta1.LastFailure) []string {
 	lines := []string{what}
 	if f.Message != "" {
 		lines = append(lines, f.Message)
-	}
-
-	return lines
-}
-
-func introducedLines(e view.Explanation) []string {
-	i := e.Introduced
-	if i == nil {
-		return nil
-	}
-
-	bad := "what was tried"
-	if i.Bad > 0 {
-		bad = fmt.Sprintf("revision %d", i.Bad)
-	}
-
-	lines := []string{fmt.Sprintf("%s, compared with revision %d, which was verified last", bad, i.Good)}
-	if i.ChartChanged {
-		lines = append(lines, fmt.Sprintf("chart: %s → %s", chartAndDigest(i.GoodChart), chartAndDigest(i.BadChart)))
-	} else {
-		lines = append(lines, "chart: the same, "+chartAndDigest(i.GoodChart))
-	}
-
-	switch {
-	case !i.ValuesChanged:
-		lines = append(lines, "values: the same")
-	case len(i.ValueKeys) > 0:
-		lines = append(lines, "values: changed: "+strings.Join(i.ValueKeys, ", "))
-	default:
-		lines = append(lines, "values: changed")
-	}
-
-	if i.RenderingChanged {
-		lines = append(lines, "post renderers or common metadata: changed")
 	}
 
 	return lines

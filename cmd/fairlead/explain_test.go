@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +31,9 @@ type fakeInspector struct {
 	// recordsErr is why no records can be listed.
 	recordsErr error
 	renders    *engine.Content
-	keeps      []v1beta1.KeptObject
+	// retraces is what Retrace finds.
+	retraces *engine.Retracing
+	keeps    []v1beta1.KeptObject
 }
 
 func (w world) engine(context.Context) (inspector, error) { return w.looks, nil }
@@ -68,6 +71,13 @@ func (f fakeInspector) Data(
 
 func (f fakeInspector) Foresee(context.Context, engine.Action) (*engine.Foresight, error) {
 	return nil, errors.New("nothing can be foreseen here")
+}
+
+func (f fakeInspector) Retrace(_ context.Context, _ engine.Action, from, _ int) (*engine.Retracing, error) {
+	if f.retraces == nil {
+		return nil, &engine.NotRetraceableError{Cause: fmt.Sprintf("revision %d is no longer in storage", from)}
+	}
+	return f.retraces, nil
 }
 
 func (f fakeInspector) Render(context.Context, engine.Action) (*engine.Content, error) {

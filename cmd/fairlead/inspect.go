@@ -28,6 +28,7 @@ type inspector interface {
 	History(ctx context.Context, access cluster.Access, target plan.Target) ([]plan.Record, error)
 	Render(ctx context.Context, action engine.Action) (*engine.Content, error)
 	Foresee(ctx context.Context, action engine.Action) (*engine.Foresight, error)
+	Retrace(ctx context.Context, action engine.Action, from, to int) (*engine.Retracing, error)
 	PreviewKept(ctx context.Context, action engine.Action, from, to *engine.Content) ([]v1beta1.KeptObject, error)
 	Data(
 		ctx context.Context, access cluster.Access, target plan.Target, refs []v1beta1.ResourceRef,

@@ -42,6 +42,10 @@ the source, its Secret and what spec.valuesFrom names, and connects to upstream 
 get of the objects and patch for dry runs. With --waiting it reads the ReleasePlan that the controller wrote, and
 nothing else.
 
+With --causes it also says why: it renders up to 40 times more, with the changes of the chart and of the values since
+the revision that runs taken back one after the other, and names for each field those that change it. The search ends
+after a minute; what is not found out by then is named.
+
 Exits with 0 when nothing is pending, with 1 when something is, with 2 on an error.`
 
 func newPlanCommand(a *app) *cobra.Command {
@@ -51,6 +55,7 @@ func newPlanCommand(a *app) *cobra.Command {
 		Long:  planLong,
 		Example: `  fairlead plan release shop -n web
   fairlead plan hr shop -n web -o json | jq -r .risk
+  fairlead plan release shop -n web --causes
   fairlead plan release shop --waiting -n web
   fairlead plan release shop -n web -o json | jq '.objects[] | select(.risks)'
   fairlead plan kustomization apps -n fleet
@@ -62,7 +67,12 @@ func newPlanCommand(a *app) *cobra.Command {
 	files := addFilesFlags(cmd)
 	waiting := cmd.Flags().Bool("waiting", false,
 		"print the plan of a release that waits for an approval, as the controller computed it")
+	causes := cmd.Flags().Bool("causes", false,
+		"name the chart or the value of a release that causes each change")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if *waiting && *causes {
+			return usagef(cmd, "--causes renders the release with your rights, and does not go with --waiting")
+		}
 		if *waiting {
 			return a.waitingPlan(cmd, args, out)
 		}
@@ -70,6 +80,9 @@ func newPlanCommand(a *app) *cobra.Command {
 		k, name, err := kindAndName(cmd, args, "release", "kustomization")
 		if err != nil {
 			return err
+		}
+		if k.name == v1beta1.KustomizationKind && *causes {
+			return usagef(cmd, "--causes is of releases, not of Kustomizations")
 		}
 		if k.name == v1beta1.KustomizationKind {
 			return a.planKustomization(cmd, k, name, files, out)
@@ -83,19 +96,26 @@ func newPlanCommand(a *app) *cobra.Command {
 			return err
 		}
 
-		return a.planRelease(cmd.Context(), c, hr, out)
+		return a.planRelease(cmd.Context(), c, hr, *causes, out)
 	}
 	return cmd
 }
 
 // planRelease prints the plan of a release. It returns errNotReady when something is pending.
-func (a *app) planRelease(ctx context.Context, c *connection, hr *v1beta1.HelmRelease, out *output) error {
+func (a *app) planRelease(
+	ctx context.Context, c *connection, hr *v1beta1.HelmRelease, causes bool, out *output,
+) error {
 	var p view.Plan
-	look := func(ctx context.Context, look inspector, in release.Inputs, action engine.Action) (err error) {
-		p, err = a.planOf(ctx, look, hr, in, action)
+	look := func(ctx context.Context, look inspector, w *wantedRelease) (err error) {
+		var find findCauses
+		if causes {
+			find = w.findCauses(ctx, c, look)
+		}
+
+		p, err = a.planOf(ctx, look, hr, w.in, w.action, find)
 		return err
 	}
-	err := withWanted(ctx, c, hr, look)
+	err := withWantedRelease(ctx, c, wantedSource{release: hr}, look)
 	if err != nil {
 		return err
 	}
@@ -118,9 +138,10 @@ func (a *app) printPlan(p view.Plan, out *output) error {
 	return err
 }
 
-// planOf finds out what the next install or upgrade would do.
+// planOf finds out what the next install or upgrade would do and, unless find is nil, why.
 func (a *app) planOf(
 	ctx context.Context, look inspector, hr *v1beta1.HelmRelease, in release.Inputs, action engine.Action,
+	find findCauses,
 ) (view.Plan, error) {
 	target := view.Target(hr)
 	records, err := look.History(ctx, cluster.Access{}, target)
@@ -133,7 +154,7 @@ func (a *app) planOf(
 	if would.Change.Step != plan.None {
 		rendering := release.Rendering(hr, in, isFirst(records))
 		rendering.Chart = action.Chart
-		if out, err = foreseen(ctx, look, hr, in, rendering); err != nil {
+		if out, err = foreseen(ctx, look, hr, in, rendering, find); err != nil {
 			return view.Plan{}, fmt.Errorf("plan release %s/%s: %s", hr.Namespace, hr.Name, in.Mask.Apply(err.Error()))
 		}
 	}
@@ -154,16 +175,22 @@ func (a *app) planOf(
 
 func foreseen(
 	ctx context.Context, look inspector, hr *v1beta1.HelmRelease, in release.Inputs, rendering engine.Action,
+	find findCauses,
 ) (view.Plan, error) {
 	f, err := look.Foresee(ctx, rendering)
 	if err != nil {
 		return view.Plan{}, err
 	}
 
-	return view.NewPlan(view.PlanInput{
+	p, err := view.NewPlan(view.PlanInput{
 		Foresight: f, Namespace: rendering.Target.Namespace, DisableHooks: rendering.Options.DisableHooks,
 		Mask: release.MaskOf(hr, in, f.From.Values).Apply,
 	})
+	if err != nil || find == nil || f.Inputs.From == 0 {
+		return p, err
+	}
+
+	return p, find(rendering, f, p.Objects)
 }
 
 // planLines prints a plan for people: the verdict first, then what it is made of.

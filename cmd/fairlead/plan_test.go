@@ -95,6 +95,12 @@ rules: [{apiGroups: [""], resources: [secrets], verbs: [list]}]
 // planned runs planOf of a release whose revision 42 runs, and returns what is printed.
 func planned(t *testing.T, want v1beta1.ChartRevision, to string, out *output) string {
 	t.Helper()
+	return plannedWith(t, want, to, out, nil)
+}
+
+// plannedWith is planned with causes that are found in what Retrace returns, unless that is nil.
+func plannedWith(t *testing.T, want v1beta1.ChartRevision, to string, out *output, retraces *engine.Retracing) string {
+	t.Helper()
 	hr := shop()
 	hr.Status.StorageNamespace = "web"
 	in := release.Inputs{Chart: want, Values: map[string]any{"login": "hunter2"}, Mask: redact.NewMask("hunter2")}
@@ -116,7 +122,13 @@ func planned(t *testing.T, want v1beta1.ChartRevision, to string, out *output) s
 
 	var printed bytes.Buffer
 	a := &app{environment: environment{out: &printed, err: &printed, now: func() time.Time { return now }}}
-	p, err := a.planOf(t.Context(), look, hr, in, engine.Action{})
+	var find findCauses
+	if retraces != nil {
+		look.retraces = retraces
+		find = wantedOf(t, hr, in).findCauses(t.Context(), &connection{}, look)
+	}
+
+	p, err := a.planOf(t.Context(), look, hr, in, engine.Action{}, find)
 	if err != nil {
 		t.Fatal(err)
 	}

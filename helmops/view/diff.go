@@ -56,6 +56,8 @@ type ObjectDifference struct {
 	More int `json:"more,omitempty"`
 	// Note says why the difference is left as it is.
 	Note string `json:"note,omitempty"`
+	// Cause is why the object is created or deleted, where that was asked for.
+	Cause *Cause `json:"cause,omitempty"`
 }
 
 // FieldDifference is one field that differs. Values in Secrets are masked.
@@ -69,6 +71,8 @@ type FieldDifference struct {
 	// Manager and Since are who owns the field in the cluster, for drift.
 	Manager string       `json:"manager,omitempty"`
 	Since   *metav1.Time `json:"since,omitempty"`
+	// Cause is why the field changes, where that was asked for.
+	Cause *Cause `json:"cause,omitempty"`
 }
 
 // HookDifference is a hook.

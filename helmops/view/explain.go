@@ -50,6 +50,8 @@ type Explanation struct {
 	Next     Next     `json:"next"`
 	// Then are further things to know about what happens next.
 	Then []string `json:"then"`
+	// Commands help with the failure: they show the change, or undo it.
+	Commands []string `json:"commands,omitempty"`
 	// Uninstall says what data an uninstall of the whole release would delete; absent when there is none.
 	Uninstall []string `json:"uninstall,omitempty"`
 	// Kept are objects that the chart no longer has and that were not deleted.
@@ -81,6 +83,11 @@ type Introduced struct {
 	RenderingChanged bool `json:"renderingChanged"`
 	// ValueKeys are the paths of values that differ, without their values, where the Helm records may be read.
 	ValueKeys []string `json:"valueKeys,omitempty"`
+	// Objects that failed and that are different, with their fields and what caused these, without any value; where the
+	// Helm records may be read.
+	Objects []ObjectDifference `json:"objects,omitempty"`
+	// DeclaredBy is the Kustomization that declares the release.
+	DeclaredBy *Declared `json:"declaredBy,omitempty"`
 }
 
 // Explain puts together what the object and, unless it is nil, the live objects tell. It reads nothing.

@@ -201,8 +201,13 @@ func (w *valuesDiffer) shown(side GivenValues, path []string, value any) any {
 		return value
 	}
 
-	if w.mask != nil {
-		text = w.mask(text)
+	return cutText(text, w.mask)
+}
+
+// cutText masks a text, and cuts it.
+func cutText(text string, mask func(string) string) string {
+	if mask != nil {
+		text = mask(text)
 	}
 
 	runes := []rune(text)
