@@ -106,7 +106,8 @@ func (a *app) addCommands(root *cobra.Command) {
 	addGroup(root, groupLook,
 		newGetCommand(a), newStatusCommand(a), newExplainCommand(a), newTreeCommand(a), newTraceCommand(a),
 		newEventsCommand(a), newLogsCommand(a), newHistoryCommand(a), newValuesCommand(a))
-	addGroup(root, groupPreview, newPlanCommand(a), newDiffCommand(a), newBuildCommand(a), newRenderCommand(a))
+	addGroup(root, groupPreview, newPlanCommand(a), newDiffCommand(a), newBuildCommand(a), newRenderCommand(a),
+		newCICommand(a))
 	addGroup(root, groupAct,
 		newReconcileCommand(a), newWaitCommand(a), newRollbackCommand(a), newSuspendCommand(a), newResumeCommand(a),
 		newCreateCommand(a))

@@ -14,6 +14,7 @@ import (
 	"fairlead.dev/fairlead/helmops/status"
 	"fairlead.dev/fairlead/sources"
 	"fairlead.dev/fairlead/sources/egress"
+	"fairlead.dev/fairlead/sources/git"
 	"fairlead.dev/fairlead/sources/helmrepo"
 	"fairlead.dev/fairlead/sources/quota"
 	"fairlead.dev/fairlead/sources/store"
@@ -40,6 +41,9 @@ type Catalog struct {
 
 	kubeVersion func(context.Context) (string, error)
 	kube        string // as it was known last
+
+	// localTree is what stands for the upstream of a GitRepository; nil for none.
+	localTree func(*v1beta1.GitRepository) *git.LocalTree
 }
 
 // SetKubeVersion has charts chosen that fit the cluster: of several versions the newest whose kubeVersion is that of

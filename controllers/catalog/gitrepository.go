@@ -94,6 +94,12 @@ func (c *Catalog) fetchTree(ctx context.Context, repository *v1beta1.GitReposito
 	}
 
 	defer closeAll(parts)
+	if c.localTree != nil {
+		if tree := c.localTree(repository); tree != nil {
+			return c.keepLocal(ctx, repository, tree, parts)
+		}
+	}
+
 	remote, content, err := c.gitRemote(ctx, repository)
 	if err != nil {
 		return Polled{Err: err}

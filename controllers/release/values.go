@@ -28,9 +28,7 @@ type Composed struct {
 // ConfigMap, Secret and source is read with reader, and upstream is asked for the files of sources; what is fetched is
 // removed again.
 func Values(ctx context.Context, reader client.Reader, hr *v1beta1.HelmRelease) (_ Composed, err error) {
-	from := valuesReader{document: func(ctx context.Context, key refs.Document) (map[string][]byte, error) {
-		return refs.Read(ctx, reader, key)
-	}}
+	from := documentsFrom(reader)
 	if len(catalog.ChoicesOfValues(hr)) == 0 {
 		return from.values(ctx, hr)
 	}
@@ -49,6 +47,22 @@ func Values(ctx context.Context, reader client.Reader, hr *v1beta1.HelmRelease) 
 	defer func() { err = errors.Join(err, resolver.Close()) }()
 	from.files = resolver.Values
 	return from.values(ctx, hr)
+}
+
+// ValuesWith composes the values of a release as Values does. It asks files for the files of sources.
+func ValuesWith(
+	ctx context.Context, reader client.Reader,
+	files func(context.Context, catalog.ChartRef) (catalog.ValuesFiles, error), hr *v1beta1.HelmRelease,
+) (Composed, error) {
+	from := documentsFrom(reader)
+	from.files = files
+	return from.values(ctx, hr)
+}
+
+func documentsFrom(reader client.Reader) valuesReader {
+	return valuesReader{document: func(ctx context.Context, key refs.Document) (map[string][]byte, error) {
+		return refs.Read(ctx, reader, key)
+	}}
 }
 
 func (r valuesReader) values(ctx context.Context, hr *v1beta1.HelmRelease) (Composed, error) {

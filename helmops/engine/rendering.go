@@ -78,13 +78,7 @@ func (r *run) request(former plan.Record, first bool) (rendering.Request, error)
 		return rendering.Request{}, err
 	}
 
-	request := rendering.Request{
-		Chart: r.Revision.Digest, Values: r.Values,
-		Name: r.Target.Name, Namespace: r.Target.Namespace, Revision: 1,
-		KubeVersion: capabilities.KubeVersion, APIVersions: capabilities.APIVersions,
-		SkipSchema: r.Options.DisableSchemaValidation,
-		PostRender: postrender.OptionsOf(r.PostRenderers, r.PostRenderStrategy, r.CommonMetadata),
-	}
+	request := r.firstRequest(capabilities)
 	if first {
 		return request, nil
 	}
@@ -96,6 +90,17 @@ func (r *run) request(former plan.Record, first bool) (rendering.Request, error)
 	}
 
 	return request, r.preserve(&request)
+}
+
+// firstRequest is what an install renders.
+func (a *Action) firstRequest(capabilities *chartutil.Capabilities) rendering.Request {
+	return rendering.Request{
+		Chart: a.Revision.Digest, Values: a.Values,
+		Name: a.Target.Name, Namespace: a.Target.Namespace, Revision: 1,
+		KubeVersion: capabilities.KubeVersion, APIVersions: capabilities.APIVersions,
+		SkipSchema: a.Options.DisableSchemaValidation,
+		PostRender: postrender.OptionsOf(a.PostRenderers, a.PostRenderStrategy, a.CommonMetadata),
+	}
 }
 
 // preserve merges the values of the release that is upgraded into those of a request, as Helm does with --reuse-values.

@@ -30,13 +30,21 @@ type treeFile struct {
 	path string
 	mode filemode.FileMode
 	hash plumbing.Hash
-	pack *pack
+	from objects
+}
+
+// objects are where the content of files is read.
+type objects interface {
+	// object returns a file by its hash.
+	object(h plumbing.Hash) (plumbing.EncodedObject, error)
+	// directory returns a tree by its hash.
+	directory(h plumbing.Hash) (*object.Tree, error)
 }
 
 // walker gathers the files of a work tree within the limits.
 type walker struct {
 	ctx    context.Context //nolint:containedctx // it lives for one walk
-	pack   *pack
+	from   objects
 	limits Limits
 	what   string
 	// directories are those that count, all when empty.
@@ -56,8 +64,13 @@ func (r *Remote) writeTree(ctx context.Context, p *pack, rev Revision, w io.Writ
 		return err
 	}
 
-	slices.SortFunc(walk.files, func(a, b treeFile) int { return strings.Compare(a.path, b.path) })
-	links, err := walk.links()
+	return walk.archive(w)
+}
+
+// archive writes the files as a tar.gz.
+func (w *walker) archive(to io.Writer) error {
+	slices.SortFunc(w.files, func(a, b treeFile) int { return strings.Compare(a.path, b.path) })
+	links, err := w.links()
 	if err != nil {
 		return err
 	}
@@ -70,10 +83,10 @@ func (r *Remote) writeTree(ctx context.Context, p *pack, rev Revision, w io.Writ
 	}
 
 	slices.Sort(left)
-	zip := gzip.NewWriter(w)
+	zip := gzip.NewWriter(to)
 	zip.Extra = encodeLeftOut(left)
 	archive := tar.NewWriter(zip)
-	if err := walk.write(archive, links, left); err != nil {
+	if err := w.write(archive, links, left); err != nil {
 		return err
 	}
 	if err := archive.Close(); err != nil {
@@ -91,7 +104,7 @@ func (r *Remote) gather(ctx context.Context, walk *walker, p *pack, commit, pref
 	}
 
 	before := len(walk.modules)
-	walk.pack = p
+	walk.from = p
 	if err := walk.directory(root, prefix, 0); err != nil {
 		return err
 	}
@@ -174,7 +187,7 @@ func (w *walker) directory(t *object.Tree, prefix string, depth int) error {
 			continue
 		}
 
-		sub, err := w.pack.directory(entry.Hash)
+		sub, err := w.from.directory(entry.Hash)
 		if err != nil {
 			return err
 		}
@@ -190,12 +203,12 @@ func (w *walker) directory(t *object.Tree, prefix string, depth int) error {
 func (w *walker) leaf(entry object.TreeEntry, path string, inside bool) error {
 	if entry.Mode == filemode.Submodule {
 		if below, _ := w.wanted(path); below {
-			w.modules = append(w.modules, treeFile{path, entry.Mode, entry.Hash, w.pack})
+			w.modules = append(w.modules, treeFile{path, entry.Mode, entry.Hash, w.from})
 		}
 	}
 
 	if entry.Mode.IsFile() && (inside || path == modulesFile) {
-		if w.files = append(w.files, treeFile{path, entry.Mode, entry.Hash, w.pack}); len(w.files) > w.limits.Files {
+		if w.files = append(w.files, treeFile{path, entry.Mode, entry.Hash, w.from}); len(w.files) > w.limits.Files {
 			return w.bad("it has more than the %d files that are allowed", w.limits.Files)
 		}
 	}
@@ -267,7 +280,7 @@ func (w *walker) write(archive *tar.Writer, links map[string]string, left []stri
 
 // file writes one regular file and returns its size.
 func (w *walker) file(archive *tar.Writer, header *tar.Header, f treeFile, room int64) (int64, error) {
-	encoded, err := f.pack.object(f.hash)
+	encoded, err := f.from.object(f.hash)
 	if err != nil {
 		return 0, err
 	}
@@ -290,7 +303,7 @@ func (w *walker) file(archive *tar.Writer, header *tar.Header, f treeFile, room 
 }
 
 func (w *walker) content(f treeFile, limit int64, to io.Writer) error {
-	encoded, err := f.pack.object(f.hash)
+	encoded, err := f.from.object(f.hash)
 	if err != nil {
 		return err
 	}

@@ -81,6 +81,9 @@ var peers = map[string][]string{
 	"controllers/refs":          {"controllers/loop"},
 	"controllers/receiver":      {"controllers/loop"},
 	"controllers/release":       {"controllers/catalog", "controllers/loop", "controllers/refs"},
+	"controllers/review": {
+		"controllers/catalog", "controllers/kustomization", "controllers/refs", "controllers/release",
+	},
 	"helmops/engine": {
 		"helmops/chart", "helmops/kube/cluster", "helmops/kube/keep", "helmops/kube/ssa", "helmops/kube/tracker",
 		"helmops/postrender",

@@ -100,7 +100,11 @@ func begin(ctx context.Context, keeper *keeper, input []byte, host worker.Host) 
 		own.Values = request.ChartValues
 	}
 
-	w := &work{ctx: ctx, request: request, chart: own, engine: engine.New(lookupConfig(ctx, host))}
+	w := &work{ctx: ctx, request: request, chart: own}
+	if !request.Offline {
+		w.engine = engine.New(lookupConfig(ctx, host))
+	}
+
 	return w, w.prepare()
 }
 

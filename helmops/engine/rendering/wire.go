@@ -31,6 +31,8 @@ type Request struct {
 	APIVersions []string
 	// SkipSchema leaves the values unchecked.
 	SkipSchema bool
+	// Offline has the template function lookup find nothing, instead of asking the host.
+	Offline bool
 	// PostRender is done with what the templates render.
 	PostRender postrender.Options
 }

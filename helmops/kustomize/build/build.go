@@ -28,6 +28,8 @@ type Options struct {
 	Variables map[string]string
 	// Decrypt decrypts files; nil refuses those that are encrypted.
 	Decrypt Decryptor
+	// LeaveEncrypted takes encrypted files as they are when Decrypt is nil.
+	LeaveEncrypted bool
 	// Working is called with the name of each file before it is read; it may be nil.
 	Working func(file string)
 }
@@ -80,7 +82,7 @@ func build(ctx context.Context, tree *Tree, o Options) ([]Object, error) {
 		return nil, err
 	}
 
-	files := newView(tree, decrypting(o.Decrypt), o.Working)
+	files := newView(tree, decrypting(o.Decrypt, o.LeaveEncrypted), o.Working)
 	files.marks = o.substitutes()
 	objects, err := objectsOf(ctx, files, dir, o.Overlay)
 	if err != nil {
@@ -316,7 +318,7 @@ func finished(objects []Object, o Options) ([]Object, error) {
 			*object = out
 		}
 
-		if encrypted(object.Object) {
+		if encrypted(object.Object) && !o.LeaveEncrypted {
 			return nil, undecrypted(object.Origin, "%s is encrypted and was not decrypted, so it is not applied",
 				nameOf(object.Unstructured))
 		}

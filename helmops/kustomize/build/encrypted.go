@@ -8,11 +8,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// decrypting returns what is applied to every file that is read: one that is encrypted is decrypted, or refused. A
-// file that is data is what SOPS prints; every other one is read for the objects in it.
-func decrypting(d Decryptor) func(name string, content []byte, use usage) ([]byte, error) {
+// decrypting returns what is applied to every file that is read: one that is encrypted is decrypted, refused, or left
+// as it is without a decryptor. A file that is data is what SOPS prints; every other one is read for the objects in it.
+func decrypting(d Decryptor, leave bool) func(name string, content []byte, use usage) ([]byte, error) {
 	return func(name string, content []byte, use usage) ([]byte, error) {
-		if !looksEncrypted(content) {
+		if !looksEncrypted(content) || d == nil && leave {
 			return content, nil
 		}
 		if d == nil {
@@ -115,6 +115,9 @@ func looksEncrypted(content []byte) bool {
 	}
 	return false
 }
+
+// Encrypted reports whether an object still has anything of SOPS in it.
+func (o Object) Encrypted() bool { return encrypted(o.Object) }
 
 // encrypted reports whether an object still has anything of SOPS in it.
 func encrypted(object map[string]any) bool {

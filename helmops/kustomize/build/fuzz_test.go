@@ -37,7 +37,7 @@ func FuzzBuild(f *testing.F) {
 			tree.files[dir+"/x.yaml"] = []byte(content)
 		}
 		tree.index()
-		view := newView(tree, decrypting(nil), nil)
+		view := newView(tree, decrypting(nil, false), nil)
 		if err := layOver(view, ".", []string{"."}, v1beta1.Overlay{}); err == nil {
 			_, err := kustomized(view)
 			if err != nil && strings.Contains(err.Error(), errUnchecked.Error()) {

@@ -159,7 +159,7 @@ func TestNothingIsFetched(t *testing.T) {
 func TestTheLibraryReadsOnlyWhatIsNamed(t *testing.T) {
 	t.Parallel()
 	source := files{"kustomization.yaml": "resources: [a.yaml]\n", "a.yaml": configMap("a", "a"), "b.yaml": configMap("b", "b"), "c/kustomization.yaml": "resources: []\n"}
-	view := newView(source.tree(t), decrypting(nil), nil)
+	view := newView(source.tree(t), decrypting(nil, false), nil)
 	if err := layOver(view, ".", []string{"."}, v1beta1.Overlay{}); err != nil {
 		t.Fatal(err)
 	}

@@ -31,6 +31,9 @@ type Request struct {
 	// Decrypt decrypts files with Keys, the content of a Secret; otherwise encrypted files are refused.
 	Decrypt bool              `json:"decrypt,omitempty"`
 	Keys    map[string][]byte `json:"keys,omitempty"`
+	// LeaveEncrypted takes encrypted files as they are, instead of refusing them. It is for comparing only: the objects
+	// must not be applied.
+	LeaveEncrypted bool `json:"leaveEncrypted,omitempty"`
 }
 
 // Response is what comes of a build.
@@ -44,7 +47,10 @@ type Response struct {
 func (r Request) Build(ctx context.Context, tree *Tree, working func(file string)) (Response, error) {
 	var out Response
 	var mu sync.Mutex
-	options := Options{Path: r.Path, Overlay: r.Overlay, Owner: r.Owner, Variables: r.Variables, Working: working}
+	options := Options{
+		Path: r.Path, Overlay: r.Overlay, Owner: r.Owner, Variables: r.Variables, Working: working,
+		LeaveEncrypted: r.LeaveEncrypted,
+	}
 	if r.Decrypt {
 		keys, err := sops.NewKeys(r.Keys, func(value string) {
 			mu.Lock()
