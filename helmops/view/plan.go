@@ -115,7 +115,8 @@ func NewPlan(in PlanInput) (Plan, error) {
 	out.Digest = p.Digest(f.Inputs)
 	out.FromRevision = f.Inputs.From
 	out.Risk = p.Risk.String()
-	out.Hooks = HooksOfNext(hookDifferences(f.From.Hooks, f.To.Hooks), f.First, in.DisableHooks)
+	was, is := settledHooks(f.From.Hooks, f.To.Hooks, f.Again.Hooks)
+	out.Hooks = HooksOfNext(hookDifferences(was, is), f.First, in.DisableHooks)
 	out.PlanContent = contentOf(p)
 	return out, nil
 }
