@@ -24,6 +24,9 @@ const (
 	VerifiedCondition = "Verified"
 	// DriftedCondition is True while objects of a HelmRelease differ from its manifest.
 	DriftedCondition = "Drifted"
+	// PrunedCondition is False on a Kustomization while objects that its source no longer has wait for the confirmation
+	// of their deletion; it is absent otherwise.
+	PrunedCondition = "Pruned"
 	// SourceVerifiedCondition reports of a source with spec.verify whether what it has in the cache is signed by whom it
 	// has to be.
 	SourceVerifiedCondition = "SourceVerified"

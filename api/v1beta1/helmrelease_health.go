@@ -376,3 +376,22 @@ type RollbackRequest struct {
 	// InputDigest is status.inputDigest at the time of the request.
 	InputDigest string `json:"inputDigest"`
 }
+
+// Verified names the last revision that rolled out, passed its tests where it has any, and stayed healthy while it
+// baked.
+type Verified struct {
+	// Revision of the Helm release.
+	// +required
+	Revision int32 `json:"revision"`
+	// ChartDigest is the exact chart; empty when another Helm client made the revision.
+	// +kubebuilder:validation:MaxLength=256
+	// +optional
+	ChartDigest string `json:"chartDigest,omitempty"`
+	// ConfigDigest is the digest of the values.
+	// +kubebuilder:validation:MaxLength=256
+	// +required
+	ConfigDigest string `json:"configDigest"`
+	// At is when the revision was verified.
+	// +required
+	At metav1.Time `json:"at"`
+}

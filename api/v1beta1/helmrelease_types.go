@@ -87,6 +87,7 @@ type HelmReleaseSpec struct {
 	CommonMetadata *CommonMetadata `json:"commonMetadata,omitempty"`
 	// Sync says when the controller installs and upgrades, and which plans wait for an approval; at any time when left
 	// out.
+	// +kubebuilder:validation:XValidation:rule="!has(self.prune)",message="sync.prune is for Kustomizations only"
 	// +optional
 	Sync *Sync `json:"sync,omitempty"`
 	// DriftDetection tells what happens to objects that another client has changed. By default the change is undone.
@@ -213,25 +214,6 @@ type Snapshot struct {
 	Deleted *metav1.Time `json:"deleted,omitempty"`
 }
 
-// Verified names the last revision that rolled out, passed its tests where it has any, and stayed healthy while it
-// baked.
-type Verified struct {
-	// Revision of the Helm release.
-	// +required
-	Revision int32 `json:"revision"`
-	// ChartDigest is the exact chart; empty when another Helm client made the revision.
-	// +kubebuilder:validation:MaxLength=256
-	// +optional
-	ChartDigest string `json:"chartDigest,omitempty"`
-	// ConfigDigest is the digest of the values.
-	// +kubebuilder:validation:MaxLength=256
-	// +required
-	ConfigDigest string `json:"configDigest"`
-	// At is when the revision was verified.
-	// +required
-	At metav1.Time `json:"at"`
-}
-
 // HelmReleaseStatus is what the release controller knows about the Helm release.
 type HelmReleaseStatus struct {
 	ReconcileRequest `json:",inline"`
@@ -250,6 +232,14 @@ type HelmReleaseStatus struct {
 	// +kubebuilder:validation:MaxLength=262144
 	// +optional
 	LastHandledOverrideAt string `json:"lastHandledOverrideAt,omitempty"`
+	// LastHandledSyncObjectsAt is the value of the annotation fairlead.dev/syncObjectsAt that was handled last.
+	// +kubebuilder:validation:MaxLength=262144
+	// +optional
+	LastHandledSyncObjectsAt string `json:"lastHandledSyncObjectsAt,omitempty"`
+	// LastHandledCancelAt is the value of the annotation fairlead.dev/cancelAt that was handled last.
+	// +kubebuilder:validation:MaxLength=262144
+	// +optional
+	LastHandledCancelAt string `json:"lastHandledCancelAt,omitempty"`
 	// Conditions of the release: Ready, Reconciling, Stalled, Released, TestSuccess, Remediated, Healthy, Verified,
 	// Drifted.
 	// +listType=map
@@ -321,6 +311,12 @@ type HelmReleaseStatus struct {
 	// is pending.
 	// +optional
 	Plan *PlanStatus `json:"plan,omitempty"`
+	// LastObjectSync is the last sync of some objects that a user asked for; it is no sync of the release.
+	// +optional
+	LastObjectSync *ObjectSync `json:"lastObjectSync,omitempty"`
+	// Cancelled is the step that a user cancelled, and that was not tried again since; absent when there is none.
+	// +optional
+	Cancelled *CancelledStep `json:"cancelled,omitempty"`
 	// LastFailure is the last failure, kept until a revision is verified.
 	// +optional
 	LastFailure *LastFailure `json:"lastFailure,omitempty"`

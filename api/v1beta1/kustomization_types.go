@@ -159,20 +159,12 @@ const (
 	DeletionPolicyWaitForTermination = "WaitForTermination"
 )
 
-// Values of spec.postBuild.substituteStrategy.
-const (
-	// SubstituteWithVariables leaves objects as they are when there is no variable at all.
-	SubstituteWithVariables = "WithVariables"
-	// SubstituteAlways puts defaults and empty texts in place even then.
-	SubstituteAlways = "Always"
-)
-
-// SubstituteAnnotation on an object, as annotation or label, with the value "disabled", keeps variables of the object
-// as they are.
-const SubstituteAnnotation = "fairlead.dev/substitute"
-
-// PruneAnnotation on an object, as annotation or label, with the value "disabled", keeps the object from being deleted.
+// PruneAnnotation on an object, as annotation or label, with the value "disabled", keeps the object from being deleted
+// when the source no longer has it. With the value "confirm" that waits until a user confirms it.
 const PruneAnnotation = "fairlead.dev/prune"
+
+// ConfirmPrune is the value of PruneAnnotation that has the deletion of an object wait for a user.
+const ConfirmPrune = "confirm"
 
 // Labels of the objects of a Kustomization, which name it.
 const (
@@ -182,57 +174,6 @@ const (
 
 // KustomizationFieldManager is the name under which the objects of Kustomizations are applied.
 const KustomizationFieldManager = "fairlead-kustomization"
-
-// PostBuild substitutes variables, written ${name}, in what was built.
-type PostBuild struct {
-	// Substitute are variables and their values. They win over SubstituteFrom.
-	// +kubebuilder:validation:MaxProperties=256
-	// +optional
-	Substitute map[string]string `json:"substitute,omitempty"`
-	// SubstituteFrom names ConfigMaps and Secrets whose keys are variables; later ones win.
-	// +kubebuilder:validation:MaxItems=64
-	// +listType=atomic
-	// +optional
-	SubstituteFrom []SubstituteReference `json:"substituteFrom,omitempty"`
-	// SubstituteStrategy is WithVariables, the default, which leaves everything as it is when there is no variable at all,
-	// or Always.
-	// +kubebuilder:validation:Enum=WithVariables;Always
-	// +optional
-	SubstituteStrategy string `json:"substituteStrategy,omitempty"`
-}
-
-// SubstituteReference names a ConfigMap or Secret in the namespace of the object.
-type SubstituteReference struct {
-	// Kind of the referent.
-	// +kubebuilder:validation:Enum=Secret;ConfigMap
-	// +required
-	Kind string `json:"kind"`
-	// Name of the referent.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	// +required
-	Name string `json:"name"`
-	// Optional leaves the variables out while the object does not exist.
-	// +optional
-	Optional bool `json:"optional,omitempty"`
-}
-
-// Decryption says how encrypted files are decrypted.
-type Decryption struct {
-	// Provider of the encryption.
-	// +kubebuilder:validation:Enum=sops
-	// +required
-	Provider string `json:"provider"`
-	// SecretRef names a Secret in the same namespace with private keys: age identities in keys that end in .agekey,
-	// armored PGP keys in keys that end in .asc.
-	// +optional
-	SecretRef *LocalObjectReference `json:"secretRef,omitempty"`
-	// ServiceAccountName names a ServiceAccount in the same namespace for the authentication with the key service of a
-	// cloud provider. The controller does not support it yet: it does nothing for an object that sets it.
-	// +kubebuilder:validation:MaxLength=253
-	// +optional
-	ServiceAccountName string `json:"serviceAccountName,omitempty"`
-}
 
 // ManifestSourceReference names a source of manifests.
 type ManifestSourceReference struct {
@@ -291,10 +232,14 @@ type KustomizationStatus struct {
 	// +kubebuilder:validation:MaxLength=262144
 	// +optional
 	LastHandledOverrideAt string `json:"lastHandledOverrideAt,omitempty"`
+	// LastHandledCancelAt is the value of the annotation fairlead.dev/cancelAt that was handled last.
+	// +kubebuilder:validation:MaxLength=262144
+	// +optional
+	LastHandledCancelAt string `json:"lastHandledCancelAt,omitempty"`
 	// ObservedGeneration is the last generation that was handled.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// Conditions: Ready, Reconciling, Stalled, Healthy, Drifted.
+	// Conditions: Ready, Reconciling, Stalled, Healthy, Drifted, Pruned.
 	// +listType=map
 	// +listMapKey=type
 	// +optional
@@ -327,6 +272,10 @@ type KustomizationStatus struct {
 	// LimitExceeded is the set that was tried last when building it exceeded a bound.
 	// +optional
 	LimitExceeded *LimitExceeded `json:"limitExceeded,omitempty"`
+	// Cancelled is the attempt, or the wait for health, that a user cancelled and that no other attempt followed; absent
+	// when there is none.
+	// +optional
+	Cancelled *CancelledAttempt `json:"cancelled,omitempty"`
 	// Held is the revision that the controller does not apply for now, because of a window or a ReleaseFreeze; absent when
 	// there is none.
 	// +optional
@@ -341,6 +290,10 @@ type KustomizationStatus struct {
 	// +listType=atomic
 	// +optional
 	Kept []KeptObject `json:"kept,omitempty"`
+	// UnconfirmedPrune are the objects that the source no longer has, and that are not deleted before a user confirms
+	// it; absent when there are none.
+	// +optional
+	UnconfirmedPrune *UnconfirmedPrune `json:"unconfirmedPrune,omitempty"`
 	// Unhealthy are the worst of the objects that are not healthy.
 	// +kubebuilder:validation:MaxItems=10
 	// +listType=atomic

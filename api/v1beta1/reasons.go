@@ -21,6 +21,9 @@ const (
 	NotPromotedReason = "NotPromoted"
 	// AccessDeniedReason: the API server refused what the object needs.
 	AccessDeniedReason = "AccessDenied"
+	// CancelledReason: a user cancelled the step that was running. The controller does not try its input again until
+	// that changes, or the user asks for it.
+	CancelledReason = "Cancelled"
 	// UnsupportedReason: the spec has a field that would change what is trusted or reached, and that the controller
 	// does not support yet. Nothing is done.
 	UnsupportedReason = "Unsupported"
@@ -172,6 +175,10 @@ const (
 // KeptReason of an event: objects that are no longer wanted were not deleted, because data would be lost with them.
 const KeptReason = "Kept"
 
+// ObjectsSyncedReason of an event: some objects of a release were brought back to its revision, because a user asked for
+// it.
+const ObjectsSyncedReason = "ObjectsSynced"
+
 // NotPrunedReason of an event: an object that is no longer in the source of a Kustomization was not deleted, because
 // its labels or annotations say so.
 const NotPrunedReason = "NotPruned"
@@ -205,6 +212,8 @@ const (
 	NothingToApplyReason = "NothingToApply"
 	// PruneRefusedReason: an object is to be deleted that holds objects of others; nothing was changed.
 	PruneRefusedReason = "PruneRefused"
+	// AwaitingConfirmationReason: objects that are no longer in the source are deleted when a user confirms it.
+	AwaitingConfirmationReason = "AwaitingConfirmation"
 	// ApplyFailedReason: an object could not be written or deleted.
 	ApplyFailedReason = "ApplyFailed"
 )

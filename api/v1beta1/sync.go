@@ -15,6 +15,9 @@ const (
 	SyncManual = "Manual"
 )
 
+// PruneConfirm is the value of spec.sync.prune that has deletions wait until a user confirms them.
+const PruneConfirm = "Confirm"
+
 // Classes of risk of a plan. A higher one is riskier.
 const (
 	// RiskNone is a change that neither restarts nor removes anything.
@@ -77,6 +80,11 @@ type Sync struct {
 	// +kubebuilder:validation:MaxLength=71
 	// +optional
 	Approved string `json:"approved,omitempty"`
+	// Prune is Confirm to have the deletion of objects that are no longer wanted wait until a user confirms it, while
+	// the controller applies the rest; it deletes them by itself when left out. For Kustomizations with spec.prune only.
+	// +kubebuilder:validation:Enum=Confirm
+	// +optional
+	Prune string `json:"prune,omitempty"`
 	// Windows are times in which the controller applies what is new, or in which it does not; any time when left out.
 	// +kubebuilder:validation:MaxItems=16
 	// +listType=atomic

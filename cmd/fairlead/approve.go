@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/status"
 	"fairlead.dev/fairlead/helmops/view"
 )
 
@@ -23,8 +24,18 @@ type planSite struct {
 	kind kind
 	key  types.NamespacedName
 	sync *v1beta1.Sync
-	// waiting is the digest of the plan that waits; empty for none.
+	// waiting is the digest of the plan, or of the deletions, that waits; empty for none.
 	waiting string
+	// prunes is set when it is about deletions.
+	prunes bool
+}
+
+// noun is what is decided about.
+func (s planSite) noun() string {
+	if s.prunes {
+		return "deletion"
+	}
+	return "plan"
 }
 
 func (s planSite) describe() string { return s.kind.describe(s.key) }
@@ -50,15 +61,17 @@ func (s planSite) digest(named string) (string, error) {
 	isHex := strings.Trim(bare, "0123456789abcdef") == ""
 	switch {
 	case !isHex || len(bare) < short || len(bare) > 64:
-		return "", fmt.Errorf("%q is no digest of a plan; %s", named, s.show())
+		return "", fmt.Errorf("%q is no digest of a %s; %s", named, s.noun(), s.show())
+	case s.waiting == "" && s.prunes:
+		return "", fmt.Errorf("%s has no deletion that waits for a confirmation; nothing was decided", s.describe())
 	case s.waiting == "" && len(bare) == 64:
 		return "sha256:" + bare, nil // the plan was computed by the command, before the controller did
 	case s.waiting == "":
 		return "", fmt.Errorf("%s waits with no plan; give the whole digest to decide about a plan before that",
 			s.describe())
 	case !strings.HasPrefix(s.waiting, "sha256:"+bare):
-		return "", fmt.Errorf("%s waits with plan %s, not with %s; nothing was decided; %s", s.describe(),
-			v1beta1.ShortDigest(s.waiting), named, s.show())
+		return "", fmt.Errorf("%s waits with %s %s, not with %s; nothing was decided; %s", s.describe(),
+			s.noun(), v1beta1.ShortDigest(s.waiting), named, s.show())
 	default:
 		return s.waiting, nil
 	}
@@ -69,16 +82,20 @@ func (s planSite) show() string {
 	if s.kind.name == v1beta1.HelmReleaseKind {
 		return fmt.Sprintf("to see the plan that waits: fairlead plan release %s --waiting -n %s", s.key.Name, s.key.Namespace)
 	}
-	return fmt.Sprintf("to see the plan that waits: fairlead status %s %s -n %s", s.kind.word, s.key.Name, s.key.Namespace)
+	return fmt.Sprintf("to see the %s that waits: fairlead status %s %s -n %s", s.noun(), s.kind.word, s.key.Name, s.key.Namespace)
 }
 
-// decideOnPlan carries out a command about the plan of an object.
-func (a *app) decideOnPlan(cmd *cobra.Command, args []string, digest string, action stageAction) error {
+// decideOnPlan carries out a command about the plan of an object, or about the deletions of a Kustomization.
+func (a *app) decideOnPlan(cmd *cobra.Command, args []string, digest, prune string, action stageAction) error {
 	k, name, err := kindAndName(cmd, args, append(slices.Clone(plannedWords), "pipeline")...)
 	switch {
 	case err != nil:
 		return err
-	case digest == "":
+	case digest != "" && prune != "":
+		return usagef(cmd, "--plan and --prune exclude each other: an approval is for one digest")
+	case prune != "" && k.name != v1beta1.KustomizationKind:
+		return usagef(cmd, "--prune is for Kustomizations only; this is of kind %s", k.word)
+	case digest == "" && prune == "":
 		return usagef(cmd, "--plan is missing: an approval is for one plan, named by its digest")
 	}
 
@@ -88,12 +105,12 @@ func (a *app) decideOnPlan(cmd *cobra.Command, args []string, digest string, act
 	}
 
 	key := types.NamespacedName{Namespace: c.namespace, Name: name}
-	at, err := a.planSite(cmd.Context(), c, k, key)
+	at, err := a.planSite(cmd.Context(), c, k, key, prune != "")
 	if err != nil {
 		return err
 	}
 
-	said, err := action.plans(cmd.Context(), c, at, digest)
+	said, err := action.plans(cmd.Context(), c, at, digest+prune)
 	if err == nil {
 		a.say("%s", said)
 	}
@@ -101,9 +118,11 @@ func (a *app) decideOnPlan(cmd *cobra.Command, args []string, digest string, act
 	return err
 }
 
-// planSite reads the object whose plan is decided about.
-func (a *app) planSite(ctx context.Context, c *connection, k kind, key types.NamespacedName) (planSite, error) {
-	at := planSite{kind: k, key: key}
+// planSite reads the object whose plan, or with prunes whose deletions, are decided about.
+func (a *app) planSite(
+	ctx context.Context, c *connection, k kind, key types.NamespacedName, prunes bool,
+) (planSite, error) {
+	at := planSite{kind: k, key: key, prunes: prunes}
 	object, err := view.NewReader(c.client).Object(ctx, k.name, key)
 	if err != nil {
 		return at, a.notFound(ctx, k, key, err)
@@ -117,7 +136,10 @@ func (a *app) planSite(ctx context.Context, c *connection, k kind, key types.Nam
 		}
 	case *v1beta1.Kustomization:
 		at.sync = v.Spec.Sync
-		if v.Status.Plan != nil {
+		switch {
+		case prunes:
+			at.waiting = status.UnconfirmedDigest(v)
+		case v.Status.Plan != nil:
 			at.waiting = v.Status.Plan.Digest
 		}
 	}
@@ -155,7 +177,7 @@ func (f *decisionFlags) decidePlan(
 		Kind: at.kind.name, Name: at.key.Name, Digest: digest, User: user, Groups: groups, Decision: decision,
 		Comment: f.comment,
 	}
-	what := fmt.Sprintf("%s: plan %s", at.describe(), v1beta1.ShortDigest(digest))
+	what := fmt.Sprintf("%s: %s %s", at.describe(), at.noun(), v1beta1.ShortDigest(digest))
 	if had := f.decidedPlan(ctx, c, at, spec); had != "" {
 		return fmt.Sprintf("%s is %s by %s already, as Approval %s; nothing was changed", what, verbOf(decision), user,
 			had), nil

@@ -62,6 +62,22 @@ func (s stageSite) describe() string {
 // gitNote is what commands say that change the spec.
 const gitNote = "\nSomething that applies the pipeline from Git may undo this; then change it there."
 
+// Texts of the commands that decide about candidates and plans.
+const (
+	approveLong = "Approve a candidate for a stage of a pipeline, by a PromotionApproval in your name. It counts for\n" +
+		"one digest, and for no other content of the same version. Without --version it is the candidate\n" +
+		"that the stage waits with.\n\n" +
+		"Or approve the plan that a release or a Kustomization waits with, by an Approval in your name. It counts for the plan\n" +
+		"with the digest of --plan, and for no other. With --prune it confirms the deletions that a Kustomization\n" +
+		"waits with."
+	rejectLong = "Keep a candidate out of a stage of a pipeline and of all stages after it, by adding it to\n" +
+		"spec.stages[].rejected. A stage that has it goes back to what it verified before." + gitNote + "\n" +
+		"With --object it is a PromotionApproval in your name that rejects one digest, until it is deleted.\n\n" +
+		"Or reject the plan that a release or a Kustomization waits with, by an Approval in your name. The plan with the digest\n" +
+		"of --plan does not run until that object is deleted. With --prune it is about the deletions that a\n" +
+		"Kustomization waits with."
+)
+
 func newStageCommands(a *app) []*cobra.Command {
 	version := "version"
 	reason := "reason"
@@ -69,25 +85,18 @@ func newStageCommands(a *app) []*cobra.Command {
 	actions := []stageAction{
 		{
 			use: "approve", short: "Approve a candidate of a pipeline, or a plan",
-			long: "Approve a candidate for a stage of a pipeline, by a PromotionApproval in your name. It counts for\n" +
-				"one digest, and for no other content of the same version. Without --version it is the candidate\n" +
-				"that the stage waits with.\n\n" +
-				"Or approve the plan that a release or a Kustomization waits with, by an Approval in your name. It counts for the plan\n" +
-				"with the digest of --plan, and for no other.",
+			long: approveLong,
 			example: "  fairlead approve pipeline shop --stage prod -n web\n" +
 				"  fairlead approve pipeline shop --stage prod --version 1.4.3 -n web\n" +
 				"  fairlead plan release shop --waiting -n web\n" +
-				"  fairlead approve release shop --plan 2ad772e4ecf0 -n web",
+				"  fairlead approve release shop --plan 2ad772e4ecf0 -n web\n" +
+				"  fairlead approve kustomization apps --prune 9f86d081884c -n fleet",
 			help: "version or digest of the candidate", flags: decision.addComment,
 			do: decision.approve, plans: decision.approvePlan,
 		},
 		{
 			use: "reject", short: "Keep a candidate out of a stage of a pipeline, or reject a plan",
-			long: "Keep a candidate out of a stage of a pipeline and of all stages after it, by adding it to\n" +
-				"spec.stages[].rejected. A stage that has it goes back to what it verified before." + gitNote + "\n" +
-				"With --object it is a PromotionApproval in your name that rejects one digest, until it is deleted.\n\n" +
-				"Or reject the plan that a release or a Kustomization waits with, by an Approval in your name. The plan with the digest\n" +
-				"of --plan does not run until that object is deleted.",
+			long: rejectLong,
 			example: "  fairlead reject pipeline shop --stage staging --version 1.4.3 -n web\n" +
 				"  fairlead reject pipeline shop --stage prod --version 1.4.3 --object --comment 'too slow' -n web\n" +
 				"  fairlead reject release shop --plan 2ad772e4ecf0 --comment 'not before Monday' -n web",
@@ -188,12 +197,13 @@ func (a *app) addPlans(cmd *cobra.Command, action stageAction) {
 	cmd.Use = action.use + " (pipeline|release|kustomization) NAME"
 	cmd.ValidArgsFunction = a.completePipeline(plannedWords...)
 	digest := cmd.Flags().String("plan", "", "digest of the plan; its first twelve characters are enough")
+	prune := cmd.Flags().String("prune", "", "digest of the deletions of a Kustomization that wait for a confirmation")
 	onStage := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if isPipeline(args) {
 			return onStage(cmd, args)
 		}
-		return a.decideOnPlan(cmd, args, *digest, action)
+		return a.decideOnPlan(cmd, args, *digest, *prune, action)
 	}
 }
 

@@ -12,12 +12,7 @@ import (
 	"fairlead.dev/fairlead/helmops/view"
 )
 
-func newReconcileCommand(a *app) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "reconcile KIND NAME",
-		Aliases: []string{"sync"},
-		Short:   "Ask the controller to reconcile an object now",
-		Long: `Ask the controller to reconcile an object now. An attempt that failed is retried without waiting for its back-off.
+const reconcileLong = `Ask the controller to reconcile an object now. An attempt that failed is retried without waiting for its back-off.
 
 A release that is Stalled stays Stalled: --reset makes the controller forget its failures and retry, and --force
 makes it install or upgrade the release once, even when nothing changed. For a Kustomization, --force makes one
@@ -26,14 +21,25 @@ attempt that recreates the objects whose change touches an immutable field, as s
 What a window of spec.sync holds stays held. --override-window with a --reason makes one attempt all the same, where
 the windows that hold it say manual: true. The controller emits an event with the reason.
 
+With --object the controller writes only that object of a release, as the revision that runs has it, whatever
+spec.driftDetection.mode is. The command waits until that is done. It is no sync of the release.
+
 With --wait it exits with 0 when the object became Ready, and with 1 when it failed, stalled or was not ready in time.
 
-Kinds:` + kindTable(reconciledWords...),
+Kinds:`
+
+func newReconcileCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "reconcile KIND NAME",
+		Aliases: []string{"sync"},
+		Short:   "Ask the controller to reconcile an object now",
+		Long:    reconcileLong + kindTable(reconciledWords...),
 		Example: `  fairlead reconcile release shop -n web
   fairlead reconcile release shop -n web --with-source --wait --timeout 10m
   fairlead reconcile release shop -n web --reset --wait
   fairlead reconcile kustomization apps -n web --force
   fairlead sync release shop -n web --override-window --reason INC-1234
+  fairlead sync release shop -n web --object Deployment/shop
   fairlead reconcile helmrepository charts -n web --wait`,
 		ValidArgsFunction: a.completeKindAndName(reconciledWords...),
 	}
@@ -46,6 +52,8 @@ Kinds:` + kindTable(reconciledWords...),
 	override := cmd.Flags().Bool("override-window", false,
 		"releases and Kustomizations only: make one attempt although no window of spec.sync is open; needs --reason")
 	reason := cmd.Flags().String("reason", "", "why the windows are overridden")
+	objects := cmd.Flags().StringArray("object", nil,
+		"releases only: bring this object alone back to what the revision says, as Kind/name; can be repeated")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		k, name, err := kindAndName(cmd, args, reconciledWords...)
 		if err != nil {
@@ -56,6 +64,10 @@ Kinds:` + kindTable(reconciledWords...),
 		}
 		if err := checkSpecial(cmd, k); err != nil {
 			return err
+		}
+
+		if len(*objects) > 0 {
+			return a.syncObjects(cmd, k, name, *objects, w.timeout)
 		}
 
 		request := func(token string) map[string]any {

@@ -109,8 +109,8 @@ func (a *app) addCommands(root *cobra.Command) {
 	addGroup(root, groupPreview, newPlanCommand(a), newDiffCommand(a), newBuildCommand(a), newRenderCommand(a),
 		newCICommand(a))
 	addGroup(root, groupAct,
-		newReconcileCommand(a), newWaitCommand(a), newRollbackCommand(a), newSuspendCommand(a), newResumeCommand(a),
-		newCreateCommand(a))
+		newReconcileCommand(a), newCancelCommand(a), newWaitCommand(a), newRollbackCommand(a), newSuspendCommand(a),
+		newResumeCommand(a), newCreateCommand(a))
 	addGroup(root, groupPipeline, newStageCommands(a)...)
 	addGroup(root, groupPipeline,
 		newBoardCommand(a), newFreezeCommand(a), newUnfreezeCommand(a), newPromoteCommand(a))

@@ -132,7 +132,7 @@ func (a *app) addConditions(s *screen, conditions []view.Condition) {
 		s.add(kind, a.conditionText(conditions, kind))
 	}
 	for _, kind := range []string{v1beta1.HealthyCondition, v1beta1.VerifiedCondition, v1beta1.DriftedCondition,
-		v1beta1.TestSuccessCondition, v1beta1.RemediatedCondition} {
+		v1beta1.PrunedCondition, v1beta1.TestSuccessCondition, v1beta1.RemediatedCondition} {
 		if _, there := conditionIn(conditions, kind); there {
 			s.add(kind, a.conditionText(conditions, kind))
 		}

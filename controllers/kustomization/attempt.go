@@ -14,19 +14,35 @@ import (
 
 // attempt builds the objects and brings them into the cluster, or finds out what that would do, when it is its turn.
 func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inputs, t *turn) actionResult {
-	place, err := h.place(ctx, k, in, t)
-	if err != nil {
-		return actionResult{unwanted: true}
-	}
-
-	defer place.Close()
-	ctx, cancel := context.WithTimeout(ctx, k.GetTimeout())
-	defer cancel()
+	ctx, end := t.uncancelled(ctx)
+	defer end()
 	out := actionResult{
 		applied: status.Applied{
 			Generation: k.Generation, Revision: in.artifact.Revision, Digest: in.digest, Artifact: in.artifact.Digest,
 		},
 	}
+	place, err := h.place(ctx, k, in, t)
+	if err != nil {
+		out.applied.Failure = cancellation(ctx)
+		out.unwanted = out.applied.Failure == nil
+		return out
+	}
+
+	defer place.Close()
+	ctx, cancel := context.WithTimeout(ctx, k.GetTimeout())
+	defer cancel()
+	out = h.attemptInTurn(ctx, k, in, t, place.Close, out)
+	if cancelled := cancellation(ctx); cancelled != nil && out.applied.Failure != nil {
+		out.applied.Failure = cancelled
+	}
+
+	return out
+}
+
+// attemptInTurn makes an attempt whose turn it is. begun is called when the objects are written, and others may begin.
+func (h *handler) attemptInTurn(
+	ctx context.Context, k *v1beta1.Kustomization, in inputs, t *turn, begun func(), out actionResult,
+) actionResult {
 	objects, mask, err := h.buildFor(ctx, k, in, t)
 	mask = mask.Join(redact.NewMask(cluster.Secrets(in.access.Kubeconfig)...))
 	if err != nil {
@@ -37,7 +53,7 @@ func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inpu
 
 	set := setOf(k, objects, in.ignore)
 	set.Kind = t.kind
-	set.Begun = place.Close
+	set.Begun = begun
 	set.Revision = in.artifact.Revision
 	set.From = k.Status.LastAppliedDigest
 	if t.preview {
@@ -45,6 +61,7 @@ func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inpu
 	}
 
 	set.Approved = t.approved
+	set.Confirmed = t.confirms
 	set.Repair = t.repair
 	set.Handover = &handover{gatherer: h.gatherer, ctx: ctx, k: k, revision: in.artifact.Revision, now: h.now}
 	result := h.engine.Apply(ctx, in.access, set)
@@ -82,6 +99,7 @@ func (out *actionResult) record(result apply.Result, mask redact.Mask) {
 	out.applied.Deleted = result.Deleted
 	out.applied.Corrected = result.Corrected
 	out.applied.Kept = result.Kept
+	out.applied.Unconfirmed = result.Unconfirmed
 	if result.Err != nil {
 		out.obstacle = blockerOf(result.Err)
 		out.applied.Failure = failureOf(result.Err, hide)

@@ -154,8 +154,9 @@ func Set(k *v1beta1.Kustomization, objects []apply.Object) (apply.Set, error) {
 func setOf(k *v1beta1.Kustomization, objects []apply.Object, ignore *drift.Rules) apply.Set {
 	return apply.Set{
 		Owner: client.ObjectKeyFromObject(k), Objects: objects, Before: inventoryOf(k), Prune: k.Spec.Prune,
-		AllowEmpty: k.Spec.AllowEmpty,
-		Force:      k.Spec.Force || forceRequested(k) != "", Ignore: ignore,
+		AllowEmpty:   k.Spec.AllowEmpty,
+		ConfirmPrune: k.Spec.Sync != nil && k.Spec.Sync.Prune == v1beta1.PruneConfirm,
+		Force:        k.Spec.Force || forceRequested(k) != "", Ignore: ignore,
 		PruneKinds: k.Spec.PruneKinds, Kept: k.Status.Kept,
 	}
 }

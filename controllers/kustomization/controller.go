@@ -119,6 +119,7 @@ func (h *handler) act(pass *pass, p plan.Plan) time.Duration {
 		h.turns.supersede(k)
 	}
 
+	h.cancel(k, p)
 	h.override(k, p)
 	switch p.Step {
 	case plan.Apply, plan.Preview:

@@ -20,8 +20,11 @@ type turn struct {
 	// preview and repair are as in plan.Running, approved and repair as in plan.Plan.
 	preview, repair bool
 	approved        string
-	unwanted        chan struct{}
-	once            sync.Once
+	// confirms is as in plan.Plan.
+	confirms string
+	// unwanted is closed when the attempt is not wanted any more, cancelled when the user asks to end it.
+	unwanted, cancelled chan struct{}
+	once, ended         sync.Once
 }
 
 // turns are those of the attempts that are under way. The zero value is ready to use.
@@ -39,7 +42,7 @@ func (t *turns) begin(k *v1beta1.Kustomization, p plan.Plan) *turn {
 	}
 	begun := &turn{
 		generation: k.Generation, kind: kindOf(p), preview: p.Step == plan.Preview, repair: p.Repair,
-		approved: p.Approved, unwanted: make(chan struct{}),
+		approved: p.Approved, confirms: p.Confirms, unwanted: make(chan struct{}), cancelled: make(chan struct{}),
 	}
 	t.of[client.ObjectKeyFromObject(k)] = begun
 	return begun
@@ -57,6 +60,15 @@ func (t *turns) supersede(k *v1beta1.Kustomization) {
 	defer t.mu.Unlock()
 	if begun := t.of[client.ObjectKeyFromObject(k)]; begun != nil {
 		begun.once.Do(func() { close(begun.unwanted) })
+	}
+}
+
+// cancel ends the attempt of a Kustomization at the request of a user, whether or not it has begun.
+func (t *turns) cancel(k *v1beta1.Kustomization) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if begun := t.of[client.ObjectKeyFromObject(k)]; begun != nil {
+		begun.ended.Do(func() { close(begun.cancelled) })
 	}
 }
 

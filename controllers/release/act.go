@@ -20,6 +20,10 @@ func (h *handler) act(pass *pass, p plan.Plan) (time.Duration, error) {
 		h.recordEvent(pass.Release, event)
 	}
 
+	if p.Reason != plan.ReasonUnderway && p.Step != plan.Resume { // what is resumed is cancelled when it runs again
+		status.CancelAnswered(pass.Release)
+	}
+
 	switch {
 	case p.Reason == plan.ReasonUnderway:
 		return h.progress(pass, p), nil
@@ -42,8 +46,11 @@ func (h *handler) progress(pass *pass, p plan.Plan) time.Duration {
 	if pass.step == nil {
 		return loop.Slow
 	}
+	if p.Cancelled {
+		pass.step.cancel()
+	}
 	if p.Outdated {
-		pass.step.once.Do(func() { close(pass.step.superseded) })
+		pass.step.supersede()
 	}
 	if p.Progress {
 		status.ReleaseWants(pass.Release, pass.step.work.InputDigest)
@@ -78,6 +85,7 @@ func (h *handler) settle(pass *pass, p plan.Plan) time.Duration {
 		h.recordEvent(hr, status.Event{Action: status.ActionOf(plan.Preview), Reason: p.Reason, Message: p.Message})
 	}
 	h.settleWindow(hr, p, wasHeld)
+	status.ObjectSyncAnswered(hr)
 	status.ReleaseShared(hr, pass.Inputs.SharedValues())
 	status.ReleaseAnswered(hr, hr.Annotations[v1beta1.ReconcileRequestAnnotation])
 
@@ -113,9 +121,9 @@ func (h *handler) start(pass *pass, p plan.Plan) {
 
 	h.passWindow(pass.Release, p)
 	key := client.ObjectKeyFromObject(pass.Release)
-	superseded := make(chan struct{})
-	work := pass.Work(p, superseded)
-	current := &step{work: work, superseded: superseded, states: h.watcher.statesOf(pass.Release, p)}
+	superseded, cancelled := make(chan struct{}), make(chan struct{})
+	work := pass.Work(p, superseded, cancelled)
+	current := &step{work: work, superseded: superseded, cancelled: cancelled, states: h.watcher.statesOf(pass.Release, p)}
 	h.mu.Lock()
 	h.steps[key] = current
 	h.mu.Unlock()

@@ -47,9 +47,9 @@ type handler struct {
 
 // step is an action that is running.
 type step struct {
-	work       release.Work
-	superseded chan struct{}
-	once       sync.Once
+	work                  release.Work
+	superseded, cancelled chan struct{}
+	outdated, ended       sync.Once
 	// states are those of the objects that the step looks at.
 	states map[string]string
 }

@@ -24,7 +24,7 @@ import (
 func plannedWork() (release.Work, *engine.Foresight, *v1beta1.PlanStatus) {
 	hr := helmRelease("web")
 	hr.UID = "1"
-	work := release.NewPass(hr).Work(plan.Plan{Step: plan.Preview, Message: "chart version 1.0.0 → 1.1.0"}, nil)
+	work := release.NewPass(hr).Work(plan.Plan{Step: plan.Preview, Message: "chart version 1.0.0 → 1.1.0"}, nil, nil)
 	work.Inputs.Chart = v1beta1.ChartRevision{Name: "web", Version: "1.1.0"}
 	content := &engine.Content{Manifest: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {key: value}\n" +
 		"---\napiVersion: v1\nkind: Secret\nmetadata: {name: web}\nstringData: {key: " + canary + "}\n"}

@@ -8,6 +8,17 @@ import (
 	"fairlead.dev/fairlead/helmops/status"
 )
 
+// supersede ends the waits for readiness of a step, because its result is not wanted any more.
+func (s *step) supersede() {
+	s.outdated.Do(func() { close(s.superseded) })
+}
+
+// cancel ends a step at the request of a user: its waits, those for hooks among them, and what precedes its first write.
+func (s *step) cancel() {
+	s.ended.Do(func() { close(s.cancelled) })
+	s.supersede()
+}
+
 // drop forgets a step that has ended.
 func (h *handler) drop(key types.NamespacedName) {
 	h.mu.Lock()

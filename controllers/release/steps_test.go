@@ -14,7 +14,7 @@ import (
 func TestTheAnswerOfAComparisonStands(t *testing.T) {
 	t.Parallel()
 	key := types.NamespacedName{Namespace: "apps", Name: "web"}
-	compare := release.NewPass(helmRelease("web")).Work(plan.Plan{Step: plan.Compare}, nil)
+	compare := release.NewPass(helmRelease("web")).Work(plan.Plan{Step: plan.Compare}, nil, nil)
 	answer := compare.Comparison(status.Outcome{History: []plan.Record{{Digest: "sha256:1"}}})
 	h := &handler{steps: map[types.NamespacedName]*step{}, compared: map[types.NamespacedName]release.Comparison{}}
 	for _, tt := range []struct {

@@ -46,6 +46,8 @@ func (r *run) failsAs() plan.RevisionOutcome {
 	switch {
 	case r.Step == plan.Unlock:
 		return plan.OutcomeInterrupted
+	case r.client != nil && r.client.Cancelled() != nil:
+		return plan.OutcomeCancelled
 	case r.client != nil && r.client.Superseded():
 		return plan.OutcomeSuperseded
 	default:

@@ -187,6 +187,9 @@ type Action struct {
 	Overwritten bool
 	// Superseded is closed when the result is not wanted any more; a wait for readiness then ends early. Nil is never.
 	Superseded <-chan struct{}
+	// Cancelled is closed, before Superseded, when a user cancels the action: a wait for readiness or a hook then ends
+	// early. Nil is never.
+	Cancelled <-chan struct{}
 }
 
 // Result is what is in storage after an action, and why it failed if it did.
@@ -249,6 +252,7 @@ func (e *Engine) Execute(ctx context.Context, a Action) Result {
 
 	endTurn, err := e.turns.take(ctx, turn{at.cluster, a.Target.StorageNamespace, a.Target.Name}, a.Superseded)
 	if err != nil {
+		err = a.orCancelled(err)
 		return Result{Err: err, HistoryErr: err}
 	}
 
@@ -275,7 +279,7 @@ func (e *Engine) Execute(ctx context.Context, a Action) Result {
 		guard.BlockUntilExit()
 	}
 
-	return r.result(before, err) //nolint:contextcheck // the run carries it
+	return r.result(before, r.orCancelled(err)) //nolint:contextcheck // the run carries it
 }
 
 // Equal reports whether the newest revision holds just what the chart and the values render, by any client.

@@ -82,6 +82,8 @@ func ownReason(err error) string {
 	var tooMany *storage.HistoryError
 	var token *cluster.TokenError
 	switch {
+	case IsCancelled(err):
+		return v1beta1.CancelledReason
 	case errors.As(err, &fault):
 		return fault.Reason()
 	case errors.As(err, &panicked):
@@ -121,6 +123,12 @@ func IsSuperseded(err error) bool {
 	return errors.Is(err, kubeclient.ErrSuperseded) || errors.Is(err, driver.ErrReleaseExists) ||
 		errors.Is(err, ErrOwnerChanged) || IsPlanChanged(err) ||
 		err != nil && helmtext.IsPending(err.Error())
+}
+
+// IsCancelled reports whether an action has ended because a user cancelled it.
+func IsCancelled(err error) bool {
+	var cancelled *kubeclient.CancelledError
+	return errors.As(err, &cancelled)
 }
 
 func isRefused(err error) bool {

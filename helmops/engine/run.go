@@ -359,7 +359,7 @@ func (r *run) newClient(journal kubeclient.Journal, leftovers []string) *kubecli
 	options := kubeclient.Options{
 		Release: r.Target.Name, Namespace: r.Target.Namespace, StorageNamespace: r.Target.StorageNamespace,
 		Timeout: r.Options.Timeout,
-		Owner:   userOf(r.Owner, r.Target), Superseded: r.Superseded,
+		Owner:   userOf(r.Owner, r.Target), Superseded: r.Superseded, Cancelled: r.Cancelled,
 		Leftovers: leftovers, KeepForeign: r.Options.DisableTakeOwnership, Journal: journal, Health: r.Options.Health,
 		Now:    r.engine.now,
 		Begun:  r.begun,

@@ -32,6 +32,7 @@ const (
 	ReasonForeign     = "Foreign"
 	ReasonUntested    = "Untested"
 	ReasonDrifted     = "Drifted"
+	ReasonSelected    = "Selected"
 	ReasonAudit       = "Audit"
 	ReasonDegraded    = "Degraded"
 	ReasonUnowned     = "Unowned"
@@ -63,6 +64,7 @@ var rules = []rule{
 	{"interrupted: no process works on our own pending record", interrupted},
 	{"locked: another Helm client is at work", locked},
 	{"renamed: a chart of another name replaces the release", renamed},
+	{"cancelled: the user cancelled a step with this very input", cancelled},
 	{"pinned: the user asked for a former revision", pinned},
 	{"forced: the user asked for one install or upgrade in any case", forced},
 	{"stalled: this very input cannot succeed", stalled},
@@ -79,8 +81,8 @@ var rules = []rule{
 
 // idleRules may put something before the first upgrade of an adopted release, and may change a decision that leaves
 // nothing to do.
-var idleRules = []func(Desired, Observed, time.Time, Plan) (Plan, bool){adopting, baking, drifted, unlisted,
-	claimed}
+var idleRules = []func(Desired, Observed, time.Time, Plan) (Plan, bool){adopting, baking, selected, drifted,
+	unlisted, claimed}
 
 // Decide says what happens next. It is total: with any input it gives a plan with a reason, the same for the same
 // input.

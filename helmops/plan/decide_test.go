@@ -238,7 +238,7 @@ func TestDecide(t *testing.T) {
 func TestRuleOrder(t *testing.T) {
 	order := []string{
 		"underway", "suspended", "orphaned", "inputs", "blocked", "history", "owned by other", "objects", "deleted", "moved", "taken",
-		"unrecorded", "interrupted", "locked", "renamed", "pinned", "forced", "stalled", "remedied",
+		"unrecorded", "interrupted", "locked", "renamed", "cancelled", "pinned", "forced", "stalled", "remedied",
 		"known bad", "backing off", "absent", "failed", "foreign", "withdrawn", "changed", "untested",
 	}
 	if len(order) != len(rules) {

@@ -45,6 +45,10 @@ type Desired struct {
 	Retry bool
 	// Force is set when the user asked for one install or upgrade, whether or not anything has changed or can succeed.
 	Force bool
+	// Cancel is set when the user asked to end the step that is running.
+	Cancel bool
+	// Selected are objects that the user asked to bring back to what the revision that runs says.
+	Selected []v1beta1.ResourceRef
 	// Target is the Helm release that is wanted.
 	Target Target
 	// Chart is the exact chart that is wanted.
@@ -132,6 +136,8 @@ type Observed struct {
 	Bake *Bake
 	// KnownBad are inputs that failed and are not tried again.
 	KnownBad []v1beta1.KnownBad
+	// Cancelled is the step that a user cancelled, and that was not tried again since; nil for none.
+	Cancelled *Cancelled
 	// Rollbacks are the times of automatic rollbacks, newest first.
 	Rollbacks []time.Time
 	// Planned is the plan of the next install or upgrade that was computed last; nil for none.

@@ -15,6 +15,8 @@ const (
 	OutcomeSuperseded RevisionOutcome = "superseded"
 	// OutcomeInterrupted: the action was left unfinished, and the revision was marked as failed later.
 	OutcomeInterrupted RevisionOutcome = "interrupted"
+	// OutcomeCancelled: a user cancelled the action.
+	OutcomeCancelled RevisionOutcome = "cancelled"
 )
 
 // failed reports whether the revision was never rolled out as a whole. An outcome that only a later version knows

@@ -77,6 +77,7 @@ func underway(d Desired, o Observed, _ time.Time) (Plan, bool) {
 		p.Outdated = r.Generation != d.Generation
 	}
 
+	p.Cancelled = d.Cancel && r.Action.endsOnRequest()
 	p.After = max(0, Slow-r.Elapsed)
 	p.Progress = p.After == 0
 	return p, true

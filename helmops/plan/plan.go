@@ -111,6 +111,8 @@ type Plan struct {
 	// so long that the object reports it.
 	Outdated bool
 	Progress bool
+	// Cancelled is set while an action is running that the user asked to end.
+	Cancelled bool
 	// Former is the owner that the newest record named when the plan was made. The step is refused when it is another
 	// by then.
 	Former Owner

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/kube/diff"
 )
 
@@ -55,20 +56,25 @@ func immutableFields(f facts) []Risk {
 		return nil
 	}
 
+	becomes := ""
+	if text(f.is, "metadata", "annotations", v1beta1.ForceAnnotation) == v1beta1.Enabled {
+		becomes = "; it is deleted and created again (" + v1beta1.ForceAnnotation + ")"
+	}
+
 	var out []Risk
 	for _, path := range immutable[kindOf{f.id.group, f.id.kind}] {
 		if changes(f.fields, path) {
-			out = append(out, risk(recreated(f.id), "%s cannot be changed in place", path)...)
+			out = append(out, risk(recreated(f.id), "%s cannot be changed in place%s", path, becomes)...)
 		}
 	}
 
 	switch {
 	case f.id.group == "" && f.id.kind == "Pod" && slices.ContainsFunc(f.fields, sealedInPods):
-		out = append(out, risk(Recreate, "is a pod, of which only images can be changed in place")...)
+		out = append(out, risk(Recreate, "is a pod, of which only images can be changed in place%s", becomes)...)
 	case f.id.group == "" && f.id.kind == "Service" && addressMoves(f):
-		out = append(out, risk(Recreate, ".spec.clusterIP cannot be changed in place")...)
+		out = append(out, risk(Recreate, ".spec.clusterIP cannot be changed in place%s", becomes)...)
 	case f.id.group == "" && (f.id.kind == "ConfigMap" || f.id.kind == "Secret") && f.was["immutable"] == true:
-		out = append(out, risk(Recreate, "is immutable")...)
+		out = append(out, risk(Recreate, "is immutable%s", becomes)...)
 	}
 
 	return out

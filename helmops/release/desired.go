@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/approval"
@@ -20,6 +21,7 @@ func askedOf(hr *v1beta1.HelmRelease) plan.Desired {
 		Generation: hr.Generation,
 		Deleting:   !hr.DeletionTimestamp.IsZero(),
 		Suspended:  hr.Spec.Suspend,
+		Cancel:     CancelRequested(hr) != "",
 		Orphan:     hr.Spec.DeletionPolicy == v1beta1.DeletionPolicyOrphan,
 		Target:     targetOf(hr),
 	}
@@ -31,6 +33,7 @@ func desiredOf(hr *v1beta1.HelmRelease, in Inputs, inputDigest string) plan.Desi
 	desired.NamespaceTerminating = in.NamespaceTerminating
 	desired.Retry = Requested(hr)
 	desired.Force = ForceRequested(hr) != ""
+	desired.Selected = selectedOf(hr)
 	desired.Pin = pinOf(hr, inputDigest)
 
 	desired.Chart = in.Chart
@@ -112,7 +115,32 @@ func RollbackRequested(hr *v1beta1.HelmRelease) (*v1beta1.RollbackRequest, error
 // Requested reports whether the user asked for a reconciliation that was not handled yet.
 func Requested(hr *v1beta1.HelmRelease) bool {
 	token := hr.Annotations[v1beta1.ReconcileRequestAnnotation]
-	return token != "" && token != hr.Status.LastHandledReconcileAt
+	return token != "" && token != hr.Status.LastHandledReconcileAt && !v1beta1.OnlyCancels(hr) &&
+		!v1beta1.OnlySyncsObjects(hr)
+}
+
+// selectedOf are the objects of the release that the user asked to sync, in a request that was not handled yet.
+func selectedOf(hr *v1beta1.HelmRelease) []v1beta1.ResourceRef {
+	token, ids := v1beta1.ObjectSyncRequest(hr, hr.Status.LastHandledSyncObjectsAt)
+	if token == "" || hr.Status.Inventory == nil {
+		return nil
+	}
+
+	var out []v1beta1.ResourceRef
+	for _, ref := range hr.Status.Inventory.Entries {
+		if slices.Contains(ids, ref.ID) {
+			out = append(out, ref)
+		}
+	}
+
+	return out
+}
+
+// CancelRequested returns the token of a request to end the step that is running, empty when there is none that was
+// not handled yet.
+func CancelRequested(hr *v1beta1.HelmRelease) string {
+	token, _ := v1beta1.CancelRequest(hr, hr.Status.LastHandledCancelAt)
+	return token
 }
 
 // ForceRequested returns the token of a request for one install or upgrade in any case, empty when there is none that

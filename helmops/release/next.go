@@ -29,6 +29,7 @@ func (w Work) passAfter(after *v1beta1.HelmRelease) *Pass {
 	answered.Retry = false
 	answered.Force = false
 	answered.Pin = nil
+	answered.Selected = nil
 	answered.Windows.Override = false
 	observed := observedOf(after, answered.Target, w.Inputs.Live)
 	return &Pass{Release: after, Desired: answered, Observed: observed.Gathered(), Inputs: w.Inputs}

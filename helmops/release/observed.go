@@ -14,7 +14,8 @@ func observedOf(hr *v1beta1.HelmRelease, target plan.Target, live Live) plan.Obs
 	s := &hr.Status
 	latest := s.Latest()
 	observed := plan.Observed{
-		Managed: latest != nil, Attempt: plan.AttemptOf(s), KnownBad: s.KnownBad,
+		Cancelled: plan.CancelledOf(s),
+		Managed:   latest != nil, Attempt: plan.AttemptOf(s), KnownBad: s.KnownBad,
 		Health: live.Health, Drifted: live.Drifted, AuditAt: live.AuditAt, NotAttributable: live.NotAttributable,
 		Differs:  meta.IsStatusConditionTrue(s.Conditions, v1beta1.DriftedCondition),
 		Matches:  meta.IsStatusConditionFalse(s.Conditions, v1beta1.DriftedCondition),

@@ -13,7 +13,7 @@ func actionOf(w Work) engine.Action {
 	action := engine.Action{
 		Step: p.Step, Access: w.Inputs.Access, Target: p.Target, To: p.To, Others: p.Others, Objects: p.Objects,
 		Approved: p.Approved, Afresh: p.Afresh, Why: p.Message, Owner: ownerOf(hr), Former: p.Former, Mask: w.Inputs.Mask, DriftIgnore: w.Inputs.Ignore,
-		Options: optionsOf(hr, p.Action()), Superseded: w.Superseded,
+		Options: optionsOf(hr, p.Action()), Superseded: w.Superseded, Cancelled: w.Cancelled,
 		Audit: p.Reason == plan.ReasonAudit, ListOnly: p.Reason == plan.ReasonUnlisted,
 	}
 	if p.Step == plan.Preview {

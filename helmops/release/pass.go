@@ -95,11 +95,12 @@ func (p *Pass) leaveFormer() {
 	p.History = nil
 }
 
-// Work returns what it takes to carry out a plan of the pass. superseded is closed when the plan is no longer wanted.
-func (p *Pass) Work(decided plan.Plan, superseded <-chan struct{}) Work {
+// Work returns what it takes to carry out a plan of the pass. superseded is closed when the plan is no longer wanted,
+// cancelled when the user asks to end it.
+func (p *Pass) Work(decided plan.Plan, superseded, cancelled <-chan struct{}) Work {
 	return Work{
 		Release: p.Release.DeepCopy(), Plan: decided, Desired: p.Desired, Inputs: p.Inputs, InputDigest: p.InputDigest,
-		Superseded: superseded,
+		Superseded: superseded, Cancelled: cancelled,
 	}
 }
 
@@ -114,6 +115,8 @@ type Work struct {
 	InputDigest string
 	// Superseded is closed when the plan is no longer wanted; nil is never.
 	Superseded <-chan struct{}
+	// Cancelled is closed when the user asks to end the work; nil is never.
+	Cancelled <-chan struct{}
 }
 
 // Differs reports whether other inputs than those of the work are wanted now.
@@ -137,8 +140,10 @@ func (w Work) Comparison(outcome status.Outcome) Comparison {
 // begin is what is known of the outcome beforehand.
 func (w Work) begin() status.Outcome {
 	d := w.Plan.Judged(w.Desired)
+	token, _ := v1beta1.ObjectSyncRequest(w.Release, w.Release.Status.LastHandledSyncObjectsAt)
 	return status.Outcome{
-		Step: w.Plan.Action(), Reason: w.Plan.Reason, Target: w.Plan.Target, Generation: d.Generation, Chart: d.Chart,
+		SyncRequest: token,
+		Step:        w.Plan.Action(), Reason: w.Plan.Reason, Target: w.Plan.Target, Generation: d.Generation, Chart: d.Chart,
 		ConfigDigest: d.ConfigDigest, RenderDigest: d.RenderDigest, Shared: w.Inputs.SharedValues(),
 		Settings: d.SettingsDigest, Cause: w.Plan.Failure, To: w.Plan.To, Looked: w.Plan.Objects,
 	}

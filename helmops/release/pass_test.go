@@ -50,7 +50,7 @@ func decideLooking(
 func workOf(hr *v1beta1.HelmRelease, p plan.Plan, in Inputs, superseded <-chan struct{}) Work {
 	pass := NewPass(hr)
 	pass.SetInputs(in, plan.Inputs{})
-	return pass.Work(p, superseded)
+	return pass.Work(p, superseded, nil)
 }
 
 // comparisonOf is the answer of a comparison of a record with the inputs.

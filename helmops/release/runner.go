@@ -133,7 +133,7 @@ func (r *Runner) lookUpOwner(ctx context.Context, pass *Pass, target plan.Target
 
 // adoptFinishedAction adopts into the status how an unobserved action ended, as its record says.
 func (r *Runner) adoptFinishedAction(pass *Pass, p plan.Plan) {
-	work := pass.Work(p, nil)
+	work := pass.Work(p, nil, nil)
 	outcome := work.begin()
 	outcome.Reached = true
 	outcome.InventoryUnknown = true
@@ -149,6 +149,7 @@ func (r *Runner) adoptFinishedAction(pass *Pass, p plan.Plan) {
 		if record.Status == plan.StatusFailed {
 			cause := pass.Inputs.Mask.Apply(storage.Cause(record.Description))
 			outcome.Failure = &status.Failure{Reason: reasonFor(p.Finishes), Message: cause}
+			outcome.Failure.Cancelled = record.Outcome == plan.OutcomeCancelled
 		}
 	}
 
@@ -308,7 +309,7 @@ func failureOf(action plan.Step, err error, in Inputs) *status.Failure {
 
 	return &status.Failure{
 		Reason: reason, Final: final, Message: strings.TrimSpace(in.Mask.Apply(ssa.Scrub(engine.Describe(err, in.Origin)))),
-		Superseded: engine.IsSuperseded(err), Class: engine.Class(action, err), Objects: maskedObjects(engine.Objects(err), in),
+		Superseded: engine.IsSuperseded(err), Cancelled: engine.IsCancelled(err), Class: engine.Class(action, err), Objects: maskedObjects(engine.Objects(err), in),
 	}
 }
 

@@ -30,6 +30,8 @@ type Applied struct {
 	// no owner yet. RetainedKnown is set when that was looked for.
 	Retained, StillRetained []v1beta1.KeptObject
 	RetainedKnown           bool
+	// Unconfirmed are objects whose deletion waits for a user; nil for none.
+	Unconfirmed *v1beta1.UnconfirmedPrune
 	// Dropped names objects of which the API server did not keep all that was written, with the fields.
 	Dropped []string
 	// Released are objects that others may take over; nil when there are none, or when a failure left that open.
@@ -69,13 +71,24 @@ func recordApplied(k *v1beta1.Kustomization, o Applied, now time.Time) Event {
 	k.Status.LastAttemptedRevision = o.Revision
 	k.Status.LastAttemptedDigest = o.Digest
 	k.Status.LimitExceeded = nil
+	if !o.Departing {
+		k.Status.Cancelled = nil
+	}
+	if o.Failure != nil && o.Failure.Cancelled {
+		return attemptCancelled(k, o, w)
+	}
 	if o.Failure != nil {
 		return notApplied(k, o, again, w)
 	}
 
+	return appliedAll(k, o, again, w)
+}
+
+// appliedAll records an attempt that applied everything.
+func appliedAll(k *v1beta1.Kustomization, o Applied, again bool, w writer) Event {
 	news := len(o.Created)+len(o.Changed)+len(o.Deleted)+len(o.Corrected) > 0
 	if news || !again || k.Status.Failures > 0 || k.Status.LastAttemptedAt == nil {
-		at := metav1.NewTime(now)
+		at := metav1.NewTime(w.now)
 		k.Status.LastAttemptedAt = &at
 	}
 
@@ -85,11 +98,12 @@ func recordApplied(k *v1beta1.Kustomization, o Applied, now time.Time) Event {
 	k.Status.Plan = nil
 	k.Status.LastAppliedArtifact = o.Artifact
 	drifted(o, w)
+	asks := unconfirmed(k, o, w)
 	if !news && len(o.Kept) == 0 {
-		return Event{}
+		return asks
 	}
 
-	event := Event{Reason: v1beta1.AppliedReason, Message: o.Revision + " applied: " + o.describe()}
+	event := Event{Reason: v1beta1.AppliedReason, Message: joined(o.Revision+" applied: "+o.describe(), asks.Message)}
 	if !news { // told when it began
 		event.Reason = ""
 	}

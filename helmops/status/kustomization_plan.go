@@ -126,9 +126,16 @@ func KustomizationSettled(k *v1beta1.Kustomization, waiting []v1beta1.ObjectHeal
 	}
 
 	applied += keptForOthers(k)
+	if waits := k.Status.UnconfirmedPrune; waits != nil {
+		applied += fmt.Sprintf("; deletions that wait for a confirmation: %d", waits.Count)
+	}
 	switch {
 	case len(waiting) == 0:
 		Ready(k, v1beta1.AppliedReason, applied, now)
+	case isWaitCancelled(k):
+		Retrying(k, v1beta1.CancelledReason, fmt.Sprintf(
+			"%s, and the wait for these was cancelled%s: %s; it is ready once they are healthy",
+			applied, reasonGiven(k.Status.Cancelled.Reason), DescribeHealth(waiting)), now)
 	case overdue:
 		Retrying(k, v1beta1.UnhealthyReason, fmt.Sprintf(
 			"%s, but after %s these are not healthy: %s; it is ready once they are",

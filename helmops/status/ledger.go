@@ -24,6 +24,7 @@ func attempt(hr *v1beta1.HelmRelease, o Outcome, action string, now time.Time) {
 		forgive(hr)
 	}
 
+	status.Cancelled = nil
 	at := metav1.NewTime(now)
 	status.LastAttemptedAt = &at
 	status.LastAttemptedGeneration = o.Generation
@@ -87,6 +88,7 @@ func markGood(hr *v1beta1.HelmRelease, w writer) {
 	w.unset(v1beta1.RemediatedCondition)
 	newest := hr.Status.Latest()
 	s := &hr.Status
+	s.Cancelled = nil
 	switch {
 	case newest == nil:
 		return

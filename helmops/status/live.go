@@ -88,6 +88,10 @@ func inspected(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 		return adopting(hr, o, now)
 	}
 
+	if o.Reason == plan.ReasonSelected {
+		return objectsSynced(hr, o, w)
+	}
+
 	had := hr.Status.Drift
 	outstanding := merge(had, o)
 	if o.Step == plan.Correct {

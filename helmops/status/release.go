@@ -67,6 +67,8 @@ type Outcome struct {
 	Looked []v1beta1.ResourceRef
 	// To is the revision that a rollback went back to.
 	To int
+	// SyncRequest is the token of the request to sync some objects that there was when the action began; empty for none.
+	SyncRequest string
 }
 
 // input is what the action was made with.
@@ -90,6 +92,7 @@ func ReleaseReset(hr *v1beta1.HelmRelease, token string, now time.Time) {
 	hr.Status.LastHandledResetAt = token
 	hr.Status.KnownBad = nil
 	hr.Status.Skipped = nil
+	hr.Status.Cancelled = nil
 	forgive(hr)
 	current(hr, now).unset(v1beta1.StalledCondition)
 }
@@ -116,6 +119,9 @@ func recordDone(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	}
 	if o.Failure != nil && o.Failure.Superseded {
 		return superseded(hr, o, now)
+	}
+	if o.Failure != nil && o.Failure.Cancelled {
+		return cancelled(hr, o, now)
 	}
 
 	markLimited(hr, o, now)

@@ -19,7 +19,7 @@ var outcomes = map[string]bool{
 	v1beta1.RenderFailedReason: true, v1beta1.SchemaFailedReason: true, v1beta1.ArtifactFailedReason: true,
 	v1beta1.StorageErrorReason: true, v1beta1.CRDsFailedReason: true, v1beta1.AccessDeniedReason: true,
 	v1beta1.PreflightRejectedReason: true, v1beta1.ClusterUnreachableReason: true,
-	v1beta1.RenderingLimitExceededReason: true, v1beta1.InternalErrorReason: true,
+	v1beta1.RenderingLimitExceededReason: true, v1beta1.InternalErrorReason: true, v1beta1.CancelledReason: true,
 }
 
 // ReleaseSettled records a plan that leaves nothing to do, or nothing for now.

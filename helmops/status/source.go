@@ -22,6 +22,8 @@ type Failure struct {
 	Unused bool
 	// Superseded is set when it was ended because something else is wanted by now; then it is not a failure.
 	Superseded bool
+	// Cancelled is set when a user ended it; then it is not a failure either.
+	Cancelled bool
 }
 
 // SourceReady records what a source has in the cache. The time of the artifact moves only when the artifact does.

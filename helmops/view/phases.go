@@ -33,6 +33,7 @@ var phasesOf = map[string]phases{
 	v1beta1.AccessDeniedReason:           fails,
 	v1beta1.UnsupportedReason:            fails,
 	v1beta1.InternalErrorReason:          fails,
+	v1beta1.CancelledReason:              fails,
 
 	// About sources.
 	v1beta1.URLInvalidReason:           bySource,
@@ -116,6 +117,9 @@ var phasesOf = map[string]phases{
 	v1beta1.NothingToApplyReason:     fails,
 	v1beta1.PruneRefusedReason:       fails,
 	v1beta1.ApplyFailedReason:        fails,
+
+	// Of the condition Pruned of a Kustomization.
+	v1beta1.AwaitingConfirmationReason: nowhere,
 }
 
 // notReady returns the phase of an object that is not Ready for a reason.

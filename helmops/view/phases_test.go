@@ -50,7 +50,7 @@ func reasons(t *testing.T) map[string]string {
 // ofNoCondition are the reasons of events and plans, which test/layers keeps out of the code that writes conditions.
 var ofNoCondition = []string{
 	v1beta1.AdoptedReason, v1beta1.CandidatesDisplacedReason, v1beta1.FieldsDroppedReason, v1beta1.KeptReason,
-	v1beta1.NotPrunedReason,
+	v1beta1.NotPrunedReason, v1beta1.ObjectsSyncedReason,
 	v1beta1.OrphanedReason,
 	v1beta1.RepublishedReason, v1beta1.SuspendedReason, v1beta1.SyncWindowOverriddenReason,
 	v1beta1.TagMovedReason, v1beta1.WarningReceivedReason,

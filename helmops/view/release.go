@@ -210,7 +210,7 @@ func conditionsOf(o v1beta1.Conditioned) []Condition {
 	out := []Condition{}
 	for _, kind := range []string{v1beta1.ReadyCondition, v1beta1.ReconcilingCondition, v1beta1.StalledCondition,
 		v1beta1.TestSuccessCondition, v1beta1.RemediatedCondition, v1beta1.HealthyCondition, v1beta1.VerifiedCondition,
-		v1beta1.DriftedCondition} {
+		v1beta1.DriftedCondition, v1beta1.PrunedCondition} {
 		if c := condition(o, kind); c != nil {
 			out = append(out, Condition{Type: c.Type, Status: string(c.Status), Reason: c.Reason, Message: c.Message,
 				Since: c.LastTransitionTime})

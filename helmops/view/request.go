@@ -55,3 +55,16 @@ func ResourceOf(kind string) string {
 	plural, _ := meta.UnsafeGuessKindToResource(v1beta1.GroupVersion.WithKind(kind))
 	return plural.Resource
 }
+
+// CancelHandled returns the newest request to cancel a step that the controller has handled; empty when there was none,
+// or when the kind has no steps to cancel.
+func CancelHandled(o Object) string {
+	switch o := o.(type) {
+	case *v1beta1.HelmRelease:
+		return o.Status.LastHandledCancelAt
+	case *v1beta1.Kustomization:
+		return o.Status.LastHandledCancelAt
+	default:
+		return ""
+	}
+}

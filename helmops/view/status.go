@@ -2,6 +2,7 @@ package view
 
 import (
 	"context"
+	"fmt"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -145,6 +146,16 @@ func nextOfObject(o v1beta1.Conditioned, every string) Next {
 			Message: "the controller retries; a change of the spec or its source starts an attempt immediately",
 		}
 	default:
+		if k != nil && k.Status.UnconfirmedPrune != nil {
+			return confirmNext(k)
+		}
 		return Next{Action: NextAudit, Every: every, Message: "the controller checks it every " + every}
 	}
+}
+
+// confirmNext says how the deletions are confirmed that a Kustomization waits with.
+func confirmNext(k *v1beta1.Kustomization) Next {
+	return Next{Action: NextChange, Message: fmt.Sprintf("the controller deletes what the source no longer has when a "+
+		"user confirms it; to confirm it: fairlead approve kustomization %s -n %s --prune %s", k.Name, k.Namespace,
+		v1beta1.ShortDigest(k.Status.UnconfirmedPrune.Digest))}
 }

@@ -27,6 +27,8 @@ import (
 var notHeld = map[string]string{
 	v1beta1.SuspendedReason:            "of plans only: a suspended object keeps the conditions it had",
 	v1beta1.InternalErrorReason:        "it takes a fault of the controller",
+	v1beta1.CancelledReason:            "it takes a step that a user cancels, which TestCancelOfAHookThatHangs looks at",
+	v1beta1.AwaitingConfirmationReason: "it takes a deletion that waits, which TestPruneWaitsForAConfirmation looks at",
 	v1beta1.NotPromotedReason:          "on Promotions that users made, which TestManualPromotion looks at",
 	v1beta1.StorageFailedReason:        "it takes a disk that fails",
 	v1beta1.RepublishedReason:          "of events only",
@@ -35,6 +37,7 @@ var notHeld = map[string]string{
 	v1beta1.KeptReason:                 "of events only",
 	v1beta1.FieldsDroppedReason:        "of events only",
 	v1beta1.NotPrunedReason:            "of events only",
+	v1beta1.ObjectsSyncedReason:        "of events only",
 	v1beta1.OrphanedReason:             "of events only",
 	v1beta1.WarningReceivedReason:      "of events only",
 	v1beta1.SyncWindowOverriddenReason: "of events only",

@@ -14,7 +14,8 @@ import (
 
 // ofEvents are the reasons that only events have, and that no condition can have.
 var ofEvents = []string{
-	"AdoptedReason", "FieldsDroppedReason", "KeptReason", "NotPrunedReason", "OrphanedReason", "RepublishedReason",
+	"AdoptedReason", "FieldsDroppedReason", "KeptReason", "NotPrunedReason", "ObjectsSyncedReason",
+	"OrphanedReason", "RepublishedReason",
 	"SyncWindowOverriddenReason", "TagMovedReason",
 	"WarningReceivedReason",
 }
@@ -142,6 +143,7 @@ func good() { tell(status.Event{Warning: true, Reason: v1beta1.KeptReason}); r.E
 func moved() { r.Eventf(o, v1beta1.TagMovedReason) }
 func too() Event { return Event{Reason: v1beta1.FieldsDroppedReason} }
 func spared() Event { return Event{Action: "Prune", Reason: v1beta1.NotPrunedReason} }
+func synced() Event { return Event{Reason: v1beta1.ObjectsSyncedReason} }
 func more() Event { return Event{Warning: true, Reason: v1beta1.WarningReceivedReason, Message: "a"} }
 func overridden() Event { return Event{Reason: v1beta1.SyncWindowOverriddenReason} }
 func direct() { w.set(v1beta1.ReadyCondition, v1beta1.AdoptedReason) }

@@ -77,6 +77,8 @@ type Options struct {
 	Owner string
 	// Superseded is closed when the release is not wanted any more as it is being made. Nil is never.
 	Superseded <-chan struct{}
+	// Cancelled is closed, before Superseded, when a user cancels the action. Nil is never.
+	Cancelled <-chan struct{}
 	// Leftovers are the manifests of failed revisions whose objects may be in the cluster, newest first.
 	Leftovers []string
 	// KeepForeign fails on objects that exist and belong to no release, instead of taking them over.
@@ -135,6 +137,8 @@ type Client struct {
 	begun time.Time
 	// superseded is set when a wait has ended with ErrSuperseded.
 	superseded bool
+	// cancelled is why a wait has ended with a CancelledError; nil while none has.
+	cancelled *CancelledError
 	outcome
 }
 
@@ -153,7 +157,8 @@ var (
 
 // NewClient returns a client for one action. When ctx ends, nothing returns any more: the process is about to stop, and
 // Helm would take a returning call for a failed release. When it is superseded, a wait for readiness ends with
-// ErrSuperseded; hooks are finished first.
+// ErrSuperseded; hooks are finished first. When it is cancelled, waits for readiness and for hooks end with a
+// CancelledError.
 func NewClient(
 	ctx context.Context, as Identity, mapper meta.RESTMapper, seen *tracker.Tracker, processor CPUSemaphore, o Options,
 ) *Client {
@@ -195,8 +200,15 @@ func (c *Client) Superseded() bool {
 	return c.superseded
 }
 
-// endSuperseded notes that a wait ends because other inputs are wanted by now, and returns the error for it.
-func (c *Client) endSuperseded() error {
+// endSuperseded notes that a wait ends because other inputs are wanted by now, and returns the error for it. A user who
+// cancels the action has both ended: then it is cancelled.
+func (c *Client) endSuperseded(lacking []unready, of int) error {
+	select {
+	case <-c.options.Cancelled:
+		return c.endCancelled(unreadyText(lacking, of))
+	default:
+	}
+
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.superseded = true

@@ -2,7 +2,6 @@ package kubeclient
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 
 	"helm.sh/helm/v3/pkg/release"
@@ -131,12 +130,15 @@ func (c *Client) untilEnded(info *resource.Info, uid types.UID) error {
 	}
 
 	timeout := cmp.Or(c.options.Timeout, goneTimeout)
-	ctx, cancel := context.WithTimeout(c.ctx, timeout)
+	ctx, cancel := c.uncancelled(timeout)
 	defer cancel()
 	err := tracker.Follow(ctx, c.dynamic(info), info.Name, func(live *unstructured.Unstructured) (bool, error) {
 		gone := live == nil || live.GetUID() != uid || live.GetDeletionTimestamp() != nil
 		return gone || completed(live).State != health.InProgress, nil
 	})
+	if isCancelled(ctx) {
+		return c.endCancelled(name(info) + " of an earlier attempt had not ended")
+	}
 	if ctx.Err() != nil {
 		c.stopWithProcess()
 		return fmt.Errorf("%s of an earlier attempt still runs after %s; it is replaced once it has ended",

@@ -240,6 +240,8 @@ func (p *preflight) refusalOf(info *resource.Info, err error) error {
 	switch {
 	case err == nil, ssa.IsApplyOnly(err), ssa.IsDryRunUnsupported(err), p.stale(info, err):
 		return nil
+	case p.recreates(info, err):
+		return nil
 	case p.namespaces.Has(info.Namespace) && isMissing(err, "namespaces", info.Namespace):
 		return nil
 	}

@@ -149,7 +149,7 @@ func (c *Client) untilReady(
 			broken.report.State = health.Failed
 			return c.notReady([]unready{broken}, len(resources), 0) //nolint:contextcheck // it has a time of its own
 		case <-c.options.Superseded:
-			return c.endSuperseded()
+			return c.endSuperseded(lacking, len(resources))
 		case <-end.C:
 			if total > timeout || !progress.lately(pods, timeout/4, c.now()) {
 				return c.notReady(lacking, len(resources), total) //nolint:contextcheck // it has a time of its own
@@ -303,7 +303,7 @@ func (c *Client) followAlone(ctx context.Context, l *loners, info *resource.Info
 // counts as done, as with Helm.
 func (c *Client) WatchUntilReady(resources kube.ResourceList, timeout time.Duration) error {
 	return c.waitReleased(func() error {
-		ctx, cancel := context.WithTimeout(c.ctx, timeout)
+		ctx, cancel := c.uncancelled(timeout)
 		defer cancel()
 		for _, info := range resources {
 			if err := c.untilDone(ctx, info, timeout); err != nil {
@@ -330,6 +330,9 @@ func (c *Client) untilDone(ctx context.Context, info *resource.Info, timeout tim
 		last = completed(live)
 		return last.State != health.InProgress, nil
 	})
+	if isCancelled(ctx) {
+		return c.endCancelled(fmt.Sprintf("%s had not ended: %s", name(info), last.Message))
+	}
 	if ctx.Err() != nil {
 		c.stopWithProcess()
 		why := c.explain(unready{info: info, report: last}) //nolint:contextcheck // this one has ended

@@ -3,6 +3,7 @@ package kubeclient
 import (
 	"errors"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -12,6 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
 	dynamicfake "k8s.io/client-go/dynamic/fake"
 	"k8s.io/client-go/kubernetes/fake"
 
@@ -92,7 +95,7 @@ func observe(deployment *unstructured.Unstructured, generation int64, available 
 	return out
 }
 
-func newSite(t *testing.T, deployment *unstructured.Unstructured, superseded ...<-chan struct{}) *site {
+func newSite(t *testing.T, deployment *unstructured.Unstructured, ends ...<-chan struct{}) *site {
 	t.Helper()
 	s := &site{T: t, pods: fake.NewClientset(), share: &counted{}, end: make(chan error, 1)}
 	s.dynamic = dynamicfake.NewSimpleDynamicClient(runtime.NewScheme(), deployment)
@@ -105,8 +108,9 @@ func newSite(t *testing.T, deployment *unstructured.Unstructured, superseded ...
 		ctx: t.Context(), identity: podsOnly{clients: s.pods}, tracker: seen, share: share{of: s.share},
 		options: Options{Now: time.Now},
 	}
-	for _, channel := range superseded {
-		s.client.options.Superseded = channel
+	if len(ends) > 0 {
+		s.client.options.Superseded = ends[0]
+		s.client.options.Cancelled = ends[1]
 	}
 	info := workload("Deployment").info
 	info.Mapping.GroupVersionKind = kind.GVK
@@ -195,8 +199,9 @@ func TestAWaitKeepsItsShareUntilItsObjectsAreObserved(t *testing.T) {
 	}
 }
 
-// Whether a revision failed because other inputs were wanted is known from the client, not from the text of its error.
-func TestAWaitThatIsSupersededIsNoted(t *testing.T) {
+// Whether a revision failed because other inputs were wanted, or because a user cancelled it, is known from the client,
+// not from the text of its error. A user who cancels has both channels closed.
+func TestAWaitThatIsEndedIsNoted(t *testing.T) {
 	t.Parallel()
 	written := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "apps/v1", "kind": "Deployment",
@@ -204,19 +209,78 @@ func TestAWaitThatIsSupersededIsNoted(t *testing.T) {
 		"spec":     map[string]any{"replicas": int64(1)},
 	}}
 	written.SetLabels(map[string]string{"app.kubernetes.io/managed-by": "Helm"})
-	for _, supersede := range []bool{true, false} {
+	for _, by := range []string{"superseded", "cancelled", "ready"} {
 		synctest.Test(t, func(t *testing.T) {
-			superseded := make(chan struct{})
-			s := newSite(t, observe(written, 1, false), superseded)
+			superseded, cancelled := make(chan struct{}), make(chan struct{})
+			s := newSite(t, observe(written, 1, false), superseded, cancelled)
 			synctest.Wait()
-			if supersede {
+			switch by {
+			case "superseded":
 				close(superseded)
-			} else {
+			case "cancelled":
+				close(cancelled)
+				close(superseded)
+			default:
 				s.update(observe(written, 2, true))
 			}
-			if err := <-s.end; errors.Is(err, ErrSuperseded) != supersede || s.client.Superseded() != supersede {
-				t.Errorf("the wait ended with %v, superseded %v; want %v", err, s.client.Superseded(), supersede)
+
+			err := <-s.end
+			var cancelledError *CancelledError
+			isSuperseded, isCancelled := errors.Is(err, ErrSuperseded), errors.As(err, &cancelledError)
+			if isSuperseded != (by == "superseded") || s.client.Superseded() != isSuperseded ||
+				isCancelled != (by == "cancelled") || (s.client.Cancelled() != nil) != isCancelled {
+				t.Errorf("%s: the wait ended with %v", by, err)
+			}
+			if isCancelled && !strings.Contains(err.Error(), "1 of 1 objects were not ready: Deployment apps/web: ") {
+				t.Errorf("the error does not say what was waited for: %s", err)
 			}
 		})
 	}
 }
+
+// A user who cancels ends the wait for a hook, which a newer desired state does not.
+func TestACancelEndsTheWaitForAHook(t *testing.T) {
+	t.Parallel()
+	job := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "batch/v1", "kind": "Job", "metadata": map[string]any{"namespace": "apps", "name": "migrate"},
+	}}
+	synctest.Test(t, func(t *testing.T) {
+		superseded, cancelled := make(chan struct{}), make(chan struct{})
+		c := &Client{
+			ctx: t.Context(), share: share{of: &counted{}},
+			identity: hooked{dynamic: dynamicfake.NewSimpleDynamicClient(runtime.NewScheme(), job)},
+			options:  Options{Now: time.Now, Superseded: superseded, Cancelled: cancelled},
+		}
+		info := workload("Job").info
+		info.Name = "migrate"
+		info.Mapping.GroupVersionKind = job.GroupVersionKind()
+		info.Mapping.Resource = schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}
+		end := make(chan error, 1)
+		go func() { end <- c.WatchUntilReady(kube.ResourceList{info}, time.Hour) }()
+		close(superseded)
+		synctest.Wait()
+		select {
+		case err := <-end:
+			t.Fatalf("a newer desired state has ended the wait: %v", err)
+		default:
+		}
+
+		close(cancelled)
+		err := <-end
+		var cancelledError *CancelledError
+		if !errors.As(err, &cancelledError) || c.Cancelled() != cancelledError {
+			t.Fatalf("the wait ended with %v", err)
+		}
+		if !strings.Contains(err.Error(), "a user cancelled it while Job apps/migrate had not ended: ") {
+			t.Errorf("the error does not say what was waited for: %s", err)
+		}
+	})
+}
+
+// hooked reads objects of hooks.
+type hooked struct {
+	Identity
+	dynamic dynamic.Interface
+}
+
+func (h hooked) Dynamic() dynamic.Interface { return h.dynamic }

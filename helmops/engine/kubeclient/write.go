@@ -129,9 +129,17 @@ func (c *Client) owned(info *resource.Info) bool {
 }
 
 // write brings one object to what is wanted, and reports whether it had to be created. original is the object in the
-// revision before, nil when it was not there.
+// revision before, nil when it was not there. An object that says so is recreated where a field cannot be changed.
 func (c *Client) write(info, original *resource.Info, force bool) (created bool, err error) {
 	c.begin()
+	created, err = c.writeInPlace(info, original, force)
+	if c.recreates(info, err) {
+		return false, c.recreate(info, original)
+	}
+	return created, err
+}
+
+func (c *Client) writeInPlace(info, original *resource.Info, force bool) (created bool, err error) {
 	switch {
 	case force:
 		return c.byHelm(info, original, true)

@@ -86,6 +86,7 @@ func (e *Engine) Apply(ctx context.Context, access cluster.Access, set Set) Resu
 
 	if err == nil && r.Prune && !r.Repair {
 		r.hold()
+		r.awaitConfirmation()
 		err = r.prune(ctx)
 	}
 

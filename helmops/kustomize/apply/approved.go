@@ -111,7 +111,7 @@ func (r *run) leaveUntilApproved(i *item) {
 		return
 	}
 
-	r.site.leave(r.Owner, i)
+	r.site.leave(r.Owner, i.id, i.state())
 	r.keep(i.String() + ", because the manifest that was applied cannot be built any more; " +
 		"applying the plan that waits corrects it")
 }

@@ -69,14 +69,14 @@ func (s *clusterState) settle(owner types.NamespacedName, inventory []v1beta1.Re
 	}
 }
 
-// leave notes that an object differs and is left so.
-func (s *clusterState) leave(owner types.NamespacedName, i *item) {
+// leave notes that an object differs and is left so, in a state.
+func (s *clusterState) leave(owner types.NamespacedName, id, state string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.left[owner] == nil {
 		s.left[owner] = map[string]string{}
 	}
-	s.left[owner][i.id] = i.state()
+	s.left[owner][id] = state
 }
 
 // wasLeft reports whether an object was left in the state in which it is.

@@ -126,6 +126,10 @@ type Set struct {
 	Prune, AllowEmpty bool
 	// PruneKinds are kinds that hold data of users and are pruned all the same.
 	PruneKinds []string
+	// ConfirmPrune has everything that would be pruned wait until a user confirms it; what the objects say of that
+	// themselves holds without it. Confirmed is the digest of the objects whose deletion a user confirmed; empty for none.
+	ConfirmPrune bool
+	Confirmed    string
 	// Kept are objects that were kept before.
 	Kept []v1beta1.KeptObject
 	// Force deletes and recreates an object when a field that cannot be changed is to change.
@@ -159,6 +163,8 @@ func (s Set) before() map[string]*v1beta1.ResourceRef {
 
 // Result is how applying a set ended.
 type Result struct {
+	// Unconfirmed are the objects that were not pruned because no user has confirmed it; nil for none.
+	Unconfirmed *v1beta1.UnconfirmedPrune
 	// Inventory of what is in the cluster by now, sorted; nil when nothing was written.
 	Inventory []v1beta1.ResourceRef
 	// Created, Changed, Corrected and Deleted name objects; what was corrected had been changed by another client.

@@ -56,7 +56,7 @@ func (r *run) dispute(i *item) *dispute {
 
 // leaveAlone records that an object differs and stays so. What is disputed is corrected again later.
 func (r *run) leaveAlone(i *item, over *dispute) {
-	r.site.leave(r.Owner, i)
+	r.site.leave(r.Owner, i.id, i.state())
 	if over == nil {
 		return
 	}

@@ -176,6 +176,8 @@ func (r *run) previewed(p Previewed, i *item, err error, namespaces sets.Set[str
 		return p, r.ofHelm(i)
 	case apierrors.IsNotFound(err) && namespaces.Has(i.GetNamespace()), apierrors.IsBadRequest(err):
 		return p, r.local(i)
+	case ssa.IsImmutable(err) && r.recreates(i):
+		return p.foreseen(i), nil
 	case ssa.IsMismatched(err):
 		return p, untyped(i, err)
 	default:

@@ -35,6 +35,10 @@ type pruneCandidate struct {
 	spared bool
 	// kept says whether the object stays, as far as that is known before anything is written.
 	kept keep.Verdict
+	// confirms is set when the object says that a user has to confirm its deletion, and state tells one state of it from
+	// another.
+	confirms bool
+	state    string
 	// version is that of the object when it was looked at; held is set while another Kustomization may take it over.
 	version string
 	held    bool
@@ -131,6 +135,9 @@ func (r *run) find(ctx context.Context, g *pruneCandidate) error {
 	default:
 		g.there, g.uid = true, live.GetUID()
 		g.version = live.GetResourceVersion()
+		g.state = tracker.OwnershipText(tracker.Kustomizations().Reduce(live).Ownership)
+		g.confirms = labels[v1beta1.PruneAnnotation] == v1beta1.ConfirmPrune ||
+			live.GetAnnotations()[v1beta1.PruneAnnotation] == v1beta1.ConfirmPrune
 		kind := g.kind.GroupKind()
 		g.forGood = kind == namespaceKind || kind == definitionKind
 		g.finalized = g.kind.Group == v1beta1.GroupVersion.Group && len(live.GetFinalizers()) > 0

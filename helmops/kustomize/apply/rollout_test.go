@@ -178,7 +178,7 @@ func TestWhatIsLeftIsToldOnce(t *testing.T) {
 	s := &clusterState{claims: map[string]types.NamespacedName{}, left: map[types.NamespacedName]map[string]string{}}
 	i := &item{id: "a_x__ConfigMap"}
 	s.claims[i.id] = owner
-	s.leave(owner, i)
+	s.leave(owner, i.id, i.state())
 	if !s.wasLeft(owner, i.id, "-") || s.wasLeft(owner, i.id, "another state") ||
 		s.wasLeft(types.NamespacedName{Name: "other"}, i.id, "-") {
 		t.Error("an object that was left is not known by its state")

@@ -107,12 +107,13 @@ func (r *run) tried(i *item, err error, namespaces sets.Set[string]) error {
 		return r.local(i)
 	case ssa.IsDryRunUnsupported(err):
 		return r.local(i)
-	case ssa.IsImmutable(err) && r.Force && !protected(i):
+	case ssa.IsImmutable(err) && r.recreates(i):
 		i.recreate = true
 		return nil
 	case ssa.IsImmutable(err) && !protected(i):
 		return &ssa.ObjectError{
-			Object: i.place(), Secret: i.isSecret(), Cause: err, Hint: "spec.force would delete the object and recreate it",
+			Object: i.place(), Secret: i.isSecret(), Cause: err, Hint: "spec.force, or " + v1beta1.ForceAnnotation + ": " +
+				v1beta1.Enabled + " on the object, would delete the object and recreate it",
 		}
 	case ssa.IsMismatched(err):
 		return untyped(i, err)
@@ -129,8 +130,11 @@ func untyped(i *item, err error) error {
 	return invalid(i, ssa.Reworded(err, i.isSecret()).Error())
 }
 
-// protected reports whether an object is never deleted to be recreated, because what others have in it would go with
-// it.
+// recreates reports whether an object is deleted and created again where a field cannot be changed.
+func (r *run) recreates(i *item) bool { return v1beta1.Forces(i) || r.Force && !protected(i) }
+
+// protected reports whether an object is not recreated unless it says so itself, because what others have in it would go
+// with it.
 func protected(i *item) bool {
 	switch i.GroupVersionKind().GroupKind() {
 	case namespaceKind, definitionKind, claimKind:

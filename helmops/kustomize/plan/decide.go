@@ -37,11 +37,13 @@ var rules = []rule{
 	{"takers: objects were released to other Kustomizations", needTakers},
 	{"held: a window or a freeze keeps from applying the inputs", heldBack},
 	{"asked: the user has asked for an attempt", asked},
+	{"cancelled: the user cancelled an attempt with these inputs", cancelled},
 	{"changed: other inputs were attempted last", changed},
 	{"limited: these inputs exceed a bound of rendering", limited},
 	{"failed: the last attempt with these inputs failed", failed},
 	{"unobserved: the objects were not seen yet", unobserved},
 	{"unclaimed: released objects can be pruned", unclaimed},
+	{"confirmed: a user has confirmed what is deleted", confirmed},
 	{"drifted: objects differ", drifted},
 	{"audited: objects that only an attempt looks at are due", audited},
 	{"fought: the pause of objects that others change again and again is over", fought},
@@ -71,6 +73,9 @@ func Decide(d Desired, o Observed, now time.Time) Plan {
 	}
 	if p.Step == Apply {
 		p = approved(d, o, now, p)
+	}
+	if p.Step == Apply && !p.Repair {
+		p = confirming(d, o, now, p)
 	}
 
 	if p.Step == None && p.Reason != ReasonSuspended {
@@ -110,6 +115,7 @@ func underway(d Desired, o Observed, _ time.Time) (Plan, bool) {
 
 	p := Plan{Step: Wait, Reason: ReasonUnderway, Message: "an attempt is being made"}
 	p.Outdated = o.Running.Generation != d.Generation
+	p.Cancels = d.Cancel && o.Running.endsOnRequest() && !d.deleting()
 	switch {
 	case o.Running.Elapsed < Slow:
 		p.After = Slow - o.Running.Elapsed
@@ -237,7 +243,8 @@ func unhealthy(d Desired, o Observed, now time.Time) (Plan, bool) {
 	wait := d.Timeout - o.Attempt.since(now)
 	return Plan{
 		Step: None, Reason: ReasonUnhealthy, Message: "objects are not healthy yet", Settled: true, Overdue: wait <= 0,
-		After: soonest(soonest(max(wait, 0), o.fightPause(now)), o.keptFor(d, now)),
+		Cancels: d.Cancel && wait > 0 && !o.Attempt.cancelledWith(o.Inputs.Digest),
+		After:   soonest(soonest(max(wait, 0), o.fightPause(now)), o.keptFor(d, now)),
 	}, len(o.Objects.Awaited) > 0
 }
 

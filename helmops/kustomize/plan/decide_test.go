@@ -349,8 +349,8 @@ func TestRuleOrder(t *testing.T) {
 	t.Parallel()
 	order := []string{
 		"underway", "left", "suspended", "identity", "stranded", "departure failed", "handed over", "deleted",
-		"inputs", "blocked", "objects", "takers", "held", "asked", "changed", "limited", "failed", "unobserved", "unclaimed",
-		"drifted", "audited", "fought", "unhealthy",
+		"inputs", "blocked", "objects", "takers", "held", "asked", "cancelled", "changed", "limited", "failed", "unobserved", "unclaimed",
+		"confirmed", "drifted", "audited", "fought", "unhealthy",
 	}
 	if len(order) != len(rules) {
 		t.Fatalf("%d rules, %d expected", len(rules), len(order))

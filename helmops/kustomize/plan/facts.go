@@ -23,8 +23,9 @@ type Desired struct {
 	// DeletedAt is when the Kustomization was deleted; zero while it is not. Leaves is set when its objects stay then.
 	DeletedAt time.Time
 	Leaves    bool
-	// Asked is set when the user has asked for an attempt since the last one.
-	Asked bool
+	// Asked is set when the user has asked for an attempt since the last one, Cancel when the user asked to end the one
+	// that is being made, or the wait for health.
+	Asked, Cancel bool
 	// Interval of audits, RetryInterval after failures, zero when it is left to the plan, and Timeout of attempts and
 	// of waiting for health.
 	Interval, RetryInterval, Timeout time.Duration
@@ -39,7 +40,7 @@ type Desired struct {
 	Override bool
 	// Remote is set when the objects are on the cluster of a kubeconfig.
 	Remote bool
-	// Sync says which plans wait for an approval.
+	// Sync says which plans wait for an approval. Its approvals also confirm deletions.
 	Sync approval.Sync
 }
 
@@ -50,7 +51,7 @@ func DesiredOf(k *v1beta1.Kustomization, audit time.Duration) Desired {
 		Source:        k.Spec.SourceRef.Kind + " " + k.GetSourceKey().String(),
 		Suspended:     k.Spec.Suspend,
 		Leaves:        k.Spec.Suspend || k.GetDeletionPolicy() == v1beta1.DeletionPolicyOrphan,
-		Asked:         k.Annotations[v1beta1.ReconcileRequestAnnotation] != k.Status.LastHandledReconcileAt,
+		Asked:         askedFor(k),
 		Interval:      k.GetInterval(),
 		RetryInterval: k.GetRetryInterval(),
 		Timeout:       k.GetTimeout(),
@@ -63,11 +64,19 @@ func DesiredOf(k *v1beta1.Kustomization, audit time.Duration) Desired {
 	if token, _ := v1beta1.WindowOverride(k, k.Status.LastHandledOverrideAt); token != "" {
 		d.Override = true
 	}
+	if token, _ := v1beta1.CancelRequest(k, k.Status.LastHandledCancelAt); token != "" {
+		d.Cancel = true
+	}
 	if k.DeletionTimestamp != nil {
 		d.DeletedAt = k.DeletionTimestamp.Time
 	}
 
 	return d
+}
+
+// askedFor reports whether the user has asked for an attempt since the last one.
+func askedFor(k *v1beta1.Kustomization) bool {
+	return k.Annotations[v1beta1.ReconcileRequestAnnotation] != k.Status.LastHandledReconcileAt && !v1beta1.OnlyCancels(k)
 }
 
 func (d Desired) deleting() bool { return !d.DeletedAt.IsZero() }
@@ -79,6 +88,8 @@ type Observed struct {
 	Ready bool
 	// Awaiting is set when the Kustomization says that it waits for an approval.
 	Awaiting bool
+	// Unconfirmed is the digest of the objects that are not deleted before a user confirms it; empty for none.
+	Unconfirmed string
 	// Planned is the plan of the next attempt; nil when there is none.
 	Planned *Planned
 	// Inventory is how many objects it has.
@@ -189,6 +200,8 @@ type Attempt struct {
 	Limit string
 	// Kept is how many objects were kept that are not wanted any more.
 	Kept int
+	// Cancelled is the attempt, or the wait for health, that the user cancelled; nil for none.
+	Cancelled *v1beta1.CancelledAttempt
 }
 
 // AttemptOf reads the last attempt from a status.
@@ -200,6 +213,8 @@ func AttemptOf(s *v1beta1.KustomizationStatus) Attempt {
 		Failures: s.Failures,
 		Stalled:  meta.IsStatusConditionTrue(s.Conditions, v1beta1.StalledCondition),
 		Kept:     len(s.Kept),
+
+		Cancelled: s.Cancelled,
 	}
 	if s.LastAttemptedAt != nil {
 		a.At = s.LastAttemptedAt.Time

@@ -51,7 +51,9 @@ const (
 	ReasonAudit      = "Audit"
 	ReasonBackOff    = "BackOff"
 	ReasonBlocked    = "Blocked"
+	ReasonCancelled  = "Cancelled"
 	ReasonChanged    = "Changed"
+	ReasonConfirmed  = "Confirmed"
 	ReasonDeleted    = "Deleted"
 	ReasonDrifted    = "Drifted"
 	ReasonFailed     = "Failed"
@@ -88,9 +90,13 @@ type Plan struct {
 	Repair bool
 	// Approved is the digest of the plan that an Apply keeps to; empty when it does what the inputs say.
 	Approved string
+	// Confirms is the digest of the objects that an Apply deletes because a user has confirmed it; empty for none.
+	Confirms string
 	// Outdated is set while the attempt that is being made is for an older generation: it is given up unless its turn
 	// has come.
 	Outdated bool
+	// Cancels is set while an attempt is being made, or a wait for health, that the user asked to end.
+	Cancels bool
 	// Obstacle is what a Wait waits for; nil when it waits for time alone.
 	Obstacle *Obstacle
 	// Progress is set when Ready is to say that work is under way, with the message.

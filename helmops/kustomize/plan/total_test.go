@@ -40,7 +40,10 @@ var choices = [][]choice{
 		nothing, observing(notSeen), observing(func(o *Observed) { o.Objects = &Objects{Known: true} }), observing(differ),
 		observing(sick), observing(hasUnseen),
 	},
-	{nothing, observing(func(o *Observed) { o.Released = released }), observing(func(o *Observed) { o.Truce = now })},
+	{nothing, observing(func(o *Observed) { o.Released = released }), observing(func(o *Observed) {
+		o.Truce = now
+		o.Unconfirmed = "sha256:gone"
+	})},
 	{
 		nothing, observing(func(o *Observed) { o.Takers = &Takers{} }),
 		observing(func(o *Observed) { o.Takers = &Takers{Names: []string{"a", "b"}} }),
