@@ -61,7 +61,12 @@ const (
 )
 
 // IsPreviewed reports whether an object has PreviewAnnotation.
-func IsPreviewed(object metav1.Object) bool { return object.GetAnnotations()[PreviewAnnotation] == Enabled }
+func IsPreviewed(object metav1.Object) bool {
+	return object.GetAnnotations()[PreviewAnnotation] == Enabled
+}
+
+// AppliedAnnotation is a digest of what the controller of ArtifactGenerators applied to an ExternalArtifact last.
+const AppliedAnnotation = "fairlead.dev/applied"
 
 // SpecialRequest returns the token of a request that asks for more than a reconciliation; empty when there is none
 // that was not handled yet. It counts together with the plain request only, so that an annotation that is kept in Git

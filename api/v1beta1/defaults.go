@@ -12,6 +12,9 @@ import (
 const (
 	// DefaultSourceInterval is how often a source asks upstream for news.
 	DefaultSourceInterval = 5 * time.Minute
+	// DefaultArtifactInterval is how often an ArtifactGenerator and its artifacts are audited; everything else reaches
+	// them as an event.
+	DefaultArtifactInterval = time.Hour
 	// DefaultReleaseInterval is how often a release is audited; everything else reaches it as an event.
 	DefaultReleaseInterval = time.Hour
 	// DefaultSourceTimeout bounds one exchange with upstream.

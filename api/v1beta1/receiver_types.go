@@ -40,7 +40,7 @@ const (
 
 // ForeignKinds are kinds of Flux that a Receiver may name and that Fairlead does not have.
 var ForeignKinds = []string{
-	"ImageRepository", "ImagePolicy", "ImageUpdateAutomation", "ArtifactGenerator", "ExternalArtifact",
+	"ImageRepository", "ImagePolicy", "ImageUpdateAutomation",
 }
 
 // ReceiverResource names objects that are looked at when a receiver is called.
@@ -49,8 +49,8 @@ type ReceiverResource struct {
 	// +kubebuilder:validation:MaxLength=253
 	// +optional
 	APIVersion string `json:"apiVersion,omitempty"`
-	// Kind of the objects. ImageRepository, ImagePolicy, ImageUpdateAutomation, ArtifactGenerator and ExternalArtifact
-	// are accepted and have no effect: Fairlead does not have these kinds.
+	// Kind of the objects. ImageRepository, ImagePolicy and ImageUpdateAutomation are accepted and have no effect:
+	// Fairlead does not have these kinds.
 	// +kubebuilder:validation:Enum=GitRepository;HelmRepository;OCIRepository;Bucket;HelmChart;Kustomization;HelmRelease;ImageRepository;ImagePolicy;ImageUpdateAutomation;ArtifactGenerator;ExternalArtifact
 	// +required
 	Kind string `json:"kind"`

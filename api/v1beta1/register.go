@@ -8,14 +8,16 @@ import (
 
 // Kinds of this group, as they are written in manifests and references.
 const (
-	BucketKind         = "Bucket"
-	GitRepositoryKind  = "GitRepository"
-	HelmChartKind      = "HelmChart"
-	HelmReleaseKind    = "HelmRelease"
-	HelmRepositoryKind = "HelmRepository"
-	KustomizationKind  = "Kustomization"
-	OCIRepositoryKind  = "OCIRepository"
-	ReceiverKind       = "Receiver"
+	ArtifactGeneratorKind = "ArtifactGenerator"
+	BucketKind            = "Bucket"
+	ExternalArtifactKind  = "ExternalArtifact"
+	GitRepositoryKind     = "GitRepository"
+	HelmChartKind         = "HelmChart"
+	HelmReleaseKind       = "HelmRelease"
+	HelmRepositoryKind    = "HelmRepository"
+	KustomizationKind     = "Kustomization"
+	OCIRepositoryKind     = "OCIRepository"
+	ReceiverKind          = "Receiver"
 
 	ReleasePipelineKind   = "ReleasePipeline"
 	PromotionKind         = "Promotion"
@@ -37,7 +39,9 @@ var GroupVersion = schema.GroupVersion{Group: "fairlead.dev", Version: "v1beta1"
 func AddToScheme(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(GroupVersion,
 		&Approval{}, &ApprovalList{},
+		&ArtifactGenerator{}, &ArtifactGeneratorList{},
 		&Bucket{}, &BucketList{},
+		&ExternalArtifact{}, &ExternalArtifactList{},
 		&GitRepository{}, &GitRepositoryList{},
 		&HelmChart{}, &HelmChartList{},
 		&HelmRelease{}, &HelmReleaseList{},

@@ -6,7 +6,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Source is what Bucket, GitRepository, HelmRepository, OCIRepository and HelmChart have in common.
+// Source is what ArtifactGenerator, Bucket, ExternalArtifact, GitRepository, HelmRepository, OCIRepository and HelmChart
+// have in common.
 // +kubebuilder:object:generate=false
 type Source interface {
 	Conditioned

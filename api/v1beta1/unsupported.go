@@ -8,9 +8,6 @@ import (
 // ProviderGeneric is the provider that authenticates with what a Secret holds. It is the default.
 const ProviderGeneric = "generic"
 
-// ExternalArtifactKind is the kind of an artifact that another controller makes. Fairlead does not have it.
-const ExternalArtifactKind = "ExternalArtifact"
-
 // Supporter is an object whose spec may have fields that Fairlead does not support.
 // +kubebuilder:object:generate=false
 type Supporter interface {
@@ -114,6 +111,13 @@ func (in *OCIRepository) Unsupported() []string {
 }
 
 // Unsupported implements Supporter.
+func (in *ArtifactGenerator) Unsupported() []string {
+	var u unsupported
+	u.set("spec.pathPattern", in.Spec.PathPattern != "")
+	return u
+}
+
+// Unsupported implements Supporter.
 func (in *HelmChart) Unsupported() []string {
 	var u unsupported
 	u.verification("spec.verify", in.Spec.Verify)
@@ -126,16 +130,12 @@ func (in *HelmRelease) Unsupported() []string {
 	if chart := in.Spec.Chart; chart != nil {
 		u.verification("spec.chart.spec.verify", chart.Spec.Verify)
 	}
-	if ref := in.Spec.ChartRef; ref != nil {
-		u.set("spec.chartRef.kind "+ExternalArtifactKind, ref.Kind == ExternalArtifactKind)
-	}
 	return u
 }
 
 // Unsupported implements Supporter.
 func (in *Kustomization) Unsupported() []string {
 	var u unsupported
-	u.set("spec.sourceRef.kind "+ExternalArtifactKind, in.Spec.SourceRef.Kind == ExternalArtifactKind)
 	u.set("spec.decryption.serviceAccountName", in.Spec.Decryption != nil && in.Spec.Decryption.ServiceAccountName != "")
 	return u
 }
@@ -151,3 +151,6 @@ func (in *Receiver) Unsupported() []string {
 	}
 	return u
 }
+
+// Unsupported implements Supporter. A reference to another kind than an ArtifactGenerator is an invalid one.
+func (in *ExternalArtifact) Unsupported() []string { return nil }

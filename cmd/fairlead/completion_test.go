@@ -16,7 +16,7 @@ func TestCompletion(t *testing.T) {
 		args  []string
 		want  string
 	}{
-		{"kinds", all, []string{"reconcile", ""}, "release kustomization gitrepository helmrepository ocirepository bucket helmchart"},
+		{"kinds", all, []string{"reconcile", ""}, "release kustomization gitrepository helmrepository ocirepository bucket helmchart artifactgenerator externalartifact"},
 		{"kinds by prefix", all, []string{"suspend", "helm"}, "helmrepository helmchart"},
 		{"what has a history", all, []string{"history", ""}, "release pipeline"},
 		{"names come from the cluster", all, []string{"status", "release", ""}, "api broken fresh parked shop"},

@@ -30,6 +30,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/catalog"
+	"fairlead.dev/fairlead/controllers/generator"
 	"fairlead.dev/fairlead/controllers/kustomization"
 	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/controllers/pipeline"
@@ -371,6 +372,7 @@ func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, arti
 		source.Setup(ctx, manager, charts, source.Options{
 			Concurrency: flags.concurrency, Now: time.Now, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
 		}),
+		generator.Setup(manager, charts, generator.Options{Concurrency: flags.concurrency, Now: time.Now}),
 		release.Setup(ctx, manager, charts, release.Options{
 			Concurrency: flags.concurrency, Engine: engine, Namesake: engine.Namesake, Live: engine, Changes: changed,
 			Now: time.Now, Connect: connectTo(to), Approvers: approvers, NoFreezes: len(flags.namespaces) > 0,

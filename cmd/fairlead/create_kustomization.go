@@ -37,7 +37,9 @@ func (f *sourceOfFlags) read(cmd *cobra.Command) (kind, name string, err error) 
 }
 
 // manifestKinds are the kinds of sources that a Kustomization can have.
-var manifestKinds = []string{v1beta1.GitRepositoryKind, v1beta1.OCIRepositoryKind, v1beta1.BucketKind}
+var manifestKinds = []string{
+	v1beta1.GitRepositoryKind, v1beta1.OCIRepositoryKind, v1beta1.BucketKind, v1beta1.ExternalArtifactKind,
+}
 
 func newCreateKustomizationCommand(a *app) *cobra.Command {
 	source := sourceOfFlags{}

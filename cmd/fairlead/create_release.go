@@ -66,7 +66,7 @@ there: name a Secret with --values-from.`,
 }
 
 // chartKinds are kinds that are a chart themselves.
-var chartKinds = []string{v1beta1.OCIRepositoryKind, v1beta1.HelmChartKind}
+var chartKinds = []string{v1beta1.OCIRepositoryKind, v1beta1.HelmChartKind, v1beta1.ExternalArtifactKind}
 
 func (f *createReleaseFlags) fill(cmd *cobra.Command, a *app, spec *v1beta1.HelmReleaseSpec) error {
 	kind, name, err := f.source.read(cmd)

@@ -215,6 +215,7 @@ func TestReceiversPipelinesPromotionsAndFreezes(t *testing.T) {
 		{"reconcile-pipeline", w, "reconcile pipeline shop"},
 		{"suspend-pipeline", w, "suspend pipeline shop"},
 		{"suspend-freeze", w, "suspend freeze sale"},
+		{"suspend-externalartifact", w, "suspend externalartifact web"},
 		{"history-receiver", w, "history receiver hook"},
 	})
 }

@@ -36,6 +36,8 @@ var kinds = []kind{
 	{word: "ocirepository", aliases: []string{"oci", "ocirepo", "flocirepo"}, name: v1beta1.OCIRepositoryKind},
 	{word: "bucket", aliases: []string{"s3", "flbucket"}, name: v1beta1.BucketKind},
 	{word: "helmchart", aliases: []string{"hc", "flhc"}, name: v1beta1.HelmChartKind},
+	{word: "artifactgenerator", aliases: []string{"ag", "flag"}, name: v1beta1.ArtifactGeneratorKind},
+	{word: "externalartifact", aliases: []string{"ea", "flea"}, name: v1beta1.ExternalArtifactKind},
 	{word: "receiver", aliases: []string{"rcv", "flrcv"}, name: v1beta1.ReceiverKind},
 	{word: "pipeline", aliases: []string{"pipe", "releasepipeline", "flpipe"}, name: v1beta1.ReleasePipelineKind},
 	{word: "promotion", aliases: []string{"promo", "flpromo"}, name: v1beta1.PromotionKind},
@@ -47,7 +49,11 @@ var (
 	// reconciledWords are the kinds that are reconciled from a source or upstream.
 	reconciledWords = []string{
 		"release", "kustomization", "gitrepository", "helmrepository", "ocirepository", "bucket", "helmchart",
+		"artifactgenerator", "externalartifact",
 	}
+	// suspendedWords are those with spec.suspend. An ExternalArtifact is suspended by its ArtifactGenerator.
+	suspendedWords = slices.DeleteFunc(slices.Clone(reconciledWords),
+		func(word string) bool { return word == "externalartifact" })
 	// explainedWords are those, and pipelines.
 	explainedWords = append(slices.Clone(reconciledWords), "pipeline")
 	// eventWords are the kinds that the controller reports about.
@@ -141,7 +147,7 @@ func kindTable(only ...string) string {
 		if len(only) > 0 && !slices.Contains(only, k.word) {
 			continue
 		}
-		fmt.Fprintf(&b, "\n  %-15s or %s", k.word, strings.Join(k.shown(), ", "))
+		fmt.Fprintf(&b, "\n  %-17s or %s", k.word, strings.Join(k.shown(), ", "))
 	}
 	return b.String()
 }
@@ -203,6 +209,10 @@ func insteadOf(command string, k kind, name string) string {
 		}
 		if line := instead[command]; line != "" {
 			return "fairlead " + line
+		}
+	case "externalartifact":
+		if command == "suspend" || command == "resume" {
+			return "fairlead " + command + " artifactgenerator NAME"
 		}
 	case "freeze":
 		if command == "suspend" || command == "resume" {

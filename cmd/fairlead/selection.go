@@ -36,9 +36,9 @@ type selection struct {
 	labels     labels.Selector
 }
 
-// read reads the arguments KIND [NAME...] or KIND/NAME of a kind that is reconciled.
+// read reads the arguments KIND [NAME...] or KIND/NAME of a kind that is suspended.
 func (f *selectionFlags) read(cmd *cobra.Command, args []string) (selection, error) {
-	return f.readOf(cmd, args, reconciledWords)
+	return f.readOf(cmd, args, suspendedWords)
 }
 
 // readOf reads the arguments KIND [NAME...] or KIND/NAME of one of the kinds.
@@ -154,7 +154,7 @@ func countOf(k kind, n int) string {
 func (a *app) completeKindAndNames(
 	cmd *cobra.Command, args []string, toComplete string,
 ) ([]string, cobra.ShellCompDirective) {
-	return a.completeNames(reconciledWords, cmd, args, toComplete)
+	return a.completeNames(suspendedWords, cmd, args, toComplete)
 }
 
 // completeNames completes the arguments KIND NAME... of some kinds.

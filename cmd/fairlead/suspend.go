@@ -22,7 +22,7 @@ undo this.
 --reason is shown by "get" and "status" as long as the object is suspended; it is kept in the annotation
 ` + v1beta1.SuspendReasonAnnotation + `.
 
-Kinds:` + kindTable(reconciledWords...),
+Kinds:` + kindTable(suspendedWords...),
 		Example: `  fairlead suspend release shop -n web
   fairlead suspend release shop api -n web --reason "database migration, INC-1234"
   fairlead suspend releases --all -A --reason "cluster upgrade"
@@ -104,7 +104,7 @@ pipeline rejected, and may promote it again.
 With --wait it exits with 0 when all objects became Ready, and with 1 when one failed, stalled or was not ready
 in time. Several objects are resumed first, and then followed one after the other.
 
-Kinds:` + kindTable(reconciledWords...),
+Kinds:` + kindTable(suspendedWords...),
 		Example: `  fairlead resume release shop -n web
   fairlead resume release shop -n web --wait
   fairlead resume releases --all -A

@@ -44,14 +44,7 @@ func (a *app) printSourceTree(k kind, key types.NamespacedName, tree view.Source
 	t := a.table(out, column{"OBJECT", false}, column{"PHASE", false}, column{"MESSAGE", false})
 	for _, user := range tree.Users {
 		a.addUser(t, user, key.Namespace, "", out)
-		for i, below := range user.Users {
-			branch := "├─ "
-			if i == len(user.Users)-1 {
-				branch = "└─ "
-			}
-
-			a.addUser(t, below, key.Namespace, branch, out)
-		}
+		a.addUsersOf(t, user, key.Namespace, "", out)
 	}
 
 	if err := t.write(a.out, a.tableWidth(out)); err != nil {
@@ -60,6 +53,19 @@ func (a *app) printSourceTree(k kind, key types.NamespacedName, tree view.Source
 
 	_, err := fmt.Fprintf(a.out, "\n%d of %s ready\n", tree.Ready, plural(tree.Total, "object"))
 	return err
+}
+
+// addUsersOf adds the rows of what uses a user, and of what uses that. indent is what stands before their branches.
+func (a *app) addUsersOf(t *table, user view.User, home, indent string, out *output) {
+	for i, below := range user.Users {
+		branch, further := "├─ ", "│  "
+		if i == len(user.Users)-1 {
+			branch, further = "└─ ", "   "
+		}
+
+		a.addUser(t, below, home, indent+branch, out)
+		a.addUsersOf(t, below, home, indent+further, out)
+	}
 }
 
 // addUser adds the row of an object that uses a source.

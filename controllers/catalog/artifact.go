@@ -15,7 +15,9 @@ import (
 )
 
 // ManifestKinds are the kinds of sources whose artifact is an archive of manifests.
-var ManifestKinds = []string{v1beta1.BucketKind, v1beta1.GitRepositoryKind, v1beta1.OCIRepositoryKind}
+var ManifestKinds = []string{
+	v1beta1.BucketKind, v1beta1.ExternalArtifactKind, v1beta1.GitRepositoryKind, v1beta1.OCIRepositoryKind,
+}
 
 // Artifact returns the archive of manifests that a source has now; of the choice only the source counts. It never
 // waits: for a source that has none yet the error IsPending, and WatchArtifacts reports when it has. Other errors say
@@ -85,6 +87,10 @@ func (c *Catalog) restore(
 			polled := c.fetchArtifact(ctx, source)
 			found = polled.Artifact
 			err = polled.Err
+		case *v1beta1.ExternalArtifact:
+			made, failed := c.restoreComposed(ctx, source)
+			found = made.artifact
+			err = failed
 		default:
 			return "", sources.Stall(v1beta1.InvalidReferenceReason, nil, "%s has no manifests", choice.Kind)
 		}

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/process/fair"
 	"fairlead.dev/fairlead/helmops/status"
 	"fairlead.dev/fairlead/sources"
 	"fairlead.dev/fairlead/sources/egress"
@@ -38,6 +39,10 @@ type Catalog struct {
 	indexes  *quota.Cache[*helmrepo.Index]
 	packs    *quota.Meter
 	network  *transport.Network
+
+	composed     map[ChartRef]composed // by ExternalArtifact: what was made for it last
+	compositions *fair.Shares
+	ownNamespace bool
 
 	kubeVersion func(context.Context) (string, error)
 	kube        string // as it was known last
@@ -74,9 +79,10 @@ func NewCatalog(objects, secrets client.Reader, artifacts *store.Store) *Catalog
 	return &Catalog{
 		objects: objects, secrets: secrets, store: artifacts, network: transport.NewNetwork(egress.Rules{}),
 		shelves: map[ChartRef]*sourceCache{}, wakers: map[string]func(ChartRef){}, fetches: map[fetchKey]*fetch{},
-		awaited: map[ChartRef]bool{},
-		indexes: quota.NewCache[*helmrepo.Index]("the parsed index of a HelmRepository", quota.Indexes),
-		packs:   quota.NewMeter("what is received from Git servers for GitRepositories", quota.Packs, quota.PacksEach),
+		awaited: map[ChartRef]bool{}, composed: map[ChartRef]composed{},
+		compositions: fair.New(compositions, compositionsPerNamespace),
+		indexes:      quota.NewCache[*helmrepo.Index]("the parsed index of a HelmRepository", quota.Indexes),
+		packs:        quota.NewMeter("what is received from Git servers for GitRepositories", quota.Packs, quota.PacksEach),
 	}
 }
 
@@ -119,6 +125,8 @@ func (c *Catalog) Chart(ctx context.Context, choice ChartRef) (v1beta1.ChartRevi
 	case *v1beta1.OCIRepository:
 		return resolvedBySource(choice, object, object.Status.Chart)
 	case *v1beta1.HelmChart:
+		return resolvedBySource(choice, object, object.Status.Chart)
+	case *v1beta1.ExternalArtifact:
 		return resolvedBySource(choice, object, object.Status.Chart)
 	}
 
@@ -166,6 +174,8 @@ func (c *Catalog) Last(ctx context.Context, choice ChartRef) (v1beta1.ChartRevis
 		chart = object.Status.Chart
 	case *v1beta1.HelmChart:
 		chart = object.Status.Chart
+	case *v1beta1.ExternalArtifact:
+		chart = object.Status.Chart
 	default:
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -197,16 +207,6 @@ func resolvedBySource(
 	}
 
 	return v1beta1.ChartRevision{}, &pending{what: "waiting for " + choice.String()}
-}
-
-// isOneChart reports whether a source stands for one chart, which its status names.
-func isOneChart(source v1beta1.Source) bool {
-	switch source.(type) {
-	case *v1beta1.OCIRepository, *v1beta1.HelmChart:
-		return true
-	default:
-		return false
-	}
 }
 
 func noChart(choice ChartRef) error {
@@ -353,6 +353,7 @@ func (c *Catalog) Forget(key ChartRef) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.shelves, key)
+	delete(c.composed, key)
 	maps.DeleteFunc(c.awaited, func(choice ChartRef, _ bool) bool { return choice.Source() == key })
 }
 

@@ -104,6 +104,12 @@ func (c *Catalog) held(ctx context.Context) (map[store.Claim]bool, error) {
 		}
 	}
 
+	for _, made := range c.composed {
+		for _, digest := range []string{made.artifact.Digest, made.archive} {
+			keep[store.Claim{Holder: made.holder, Digest: digest}] = true
+		}
+	}
+
 	return keep, nil
 }
 

@@ -39,6 +39,12 @@ func (c *Catalog) ensure(
 
 	key := fetchKey{c.access(ctx, source), want.Digest, has}
 	digest, err := c.once(ctx, key, func(ctx context.Context) (string, error) {
+		switch object := source.(type) {
+		case *v1beta1.OCIRepository:
+			return c.fetchOCI(ctx, object, want, has)
+		case *v1beta1.ExternalArtifact:
+			return c.fetchComposed(ctx, object, want)
+		}
 		return c.fetch(ctx, choice, source, want, has)
 	})
 	return c.View(source), digest, err
@@ -78,13 +84,10 @@ func (f *fetch) wait(ctx context.Context) (string, error) {
 	}
 }
 
+// fetch has the archive of a chart in the store that a source offers among others.
 func (c *Catalog) fetch(
 	ctx context.Context, choice ChartRef, source v1beta1.Source, want v1beta1.ChartRevision, has bool,
 ) (string, error) {
-	if repository, is := source.(*v1beta1.OCIRepository); is {
-		return c.fetchOCI(ctx, repository, want, has)
-	}
-
 	found, ok := c.pick(ctx, choice, source)
 	if !ok || found.Revision.Digest != want.Digest {
 		if repository, is := source.(*v1beta1.HelmRepository); is {

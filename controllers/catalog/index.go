@@ -20,8 +20,8 @@ const (
 	valuesIndex = "fairlead.valuesFiles"
 )
 
-// Index makes releases, pipelines and HelmCharts findable by their choice and by its source. With ownNamespace, the
-// choices of releases of other namespaces are left out.
+// Index makes releases, pipelines and HelmCharts findable by their choice and by its source, and ArtifactGenerators by
+// their sources. With ownNamespace, the choices of releases of other namespaces are left out.
 func Index(ctx context.Context, indexer client.FieldIndexer, ownNamespace bool) error {
 	byChoice := func(choice ChartRef) []string {
 		if choice.Chart == "" && !choice.lists() {
@@ -46,6 +46,9 @@ func Index(ctx context.Context, indexer client.FieldIndexer, ownNamespace bool) 
 		return err
 	}
 	if err := indexValues(ctx, indexer, ownNamespace); err != nil {
+		return err
+	}
+	if err := indexGenerators(ctx, indexer, ownNamespace); err != nil {
 		return err
 	}
 

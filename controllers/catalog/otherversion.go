@@ -61,6 +61,11 @@ func AtVersion(
 
 // oneVersion says why a directory cannot be compared with another version of it.
 func oneVersion(choice ChartRef) error {
+	if choice.Kind == v1beta1.ExternalArtifactKind {
+		return fmt.Errorf("the chart is made of files by %s, which has one version of it; change the files and compare with "+
+			"--pending", choice.Source())
+	}
+
 	instead := "change the files and compare with --pending"
 	if choice.Kind == v1beta1.GitRepositoryKind {
 		instead = "compare with another branch, tag or commit by --to-git REF"

@@ -25,7 +25,11 @@ type Polled struct {
 	// Include are the artifacts of others that are part of this one, Content says with which settings it was made.
 	Include []v1beta1.Artifact
 	Content string
-	Err     error
+	// Origin is the revision that an ExternalArtifact names as its origin, and Rules a digest of what its generator says
+	// about it, also when the poll failed.
+	Origin string
+	Rules  string
+	Err    error
 }
 
 // poller asks upstream for news of one source and brings them into the store. choices are what is asked of the source.
@@ -46,6 +50,8 @@ func (c *Catalog) Poll(ctx context.Context, source v1beta1.Source, choices []Cha
 		poll = c.pollOCIRepository
 	case *v1beta1.HelmChart:
 		poll = c.pollHelmChart
+	case *v1beta1.ExternalArtifact:
+		poll = c.pollExternalArtifact
 	default:
 		return Polled{Err: sources.Stall(v1beta1.InvalidReferenceReason, nil, "%T is not a kind of source", source)}
 	}
@@ -56,8 +62,12 @@ func (c *Catalog) Poll(ctx context.Context, source v1beta1.Source, choices []Cha
 // Fill writes into the status of a source what only sources of its kind have: the chart that it stands for, or what its
 // artifact was made of.
 func (p Polled) Fill(object Object) {
-	status.SourceHolds(object, status.SourceContent{Chart: p.Chart, Include: p.Include, Content: p.Content})
+	status.SourceHolds(object,
+		status.SourceContent{Chart: p.Chart, Include: p.Include, Content: p.Content, Origin: p.Origin})
 }
+
+// Observe writes into the status of a source which rules the poll was made by, also when it failed.
+func (p Polled) Observe(object Object) { status.SourceObserved(object, p.Rules) }
 
 // FailureOf words an error for the conditions of a source.
 func FailureOf(err error) status.Failure {

@@ -49,6 +49,16 @@ func (c *Catalog) resolve(ctx context.Context, choice ChartRef) (v1beta1.ChartRe
 
 		archive, err := c.View(source).Open(found.Artifact.Digest)
 		return *found.Chart, archive, err
+	case *v1beta1.ExternalArtifact:
+		if found = c.Poll(ctx, source, nil); found.Err != nil {
+			return v1beta1.ChartRevision{}, nil, found.Err
+		}
+		if found.Chart == nil {
+			return v1beta1.ChartRevision{}, nil, noChart(choice)
+		}
+
+		archive, err := c.Archive(ctx, choice, *found.Chart, false)
+		return *found.Chart, archive, err
 	case *v1beta1.HelmRepository:
 		found = c.Poll(ctx, source, []ChartRef{choice})
 	case *v1beta1.GitRepository:

@@ -71,6 +71,8 @@ func chartOf(source Object) *v1beta1.ChartRevision {
 		return object.Status.Chart
 	case *v1beta1.HelmChart:
 		return object.Status.Chart
+	case *v1beta1.ExternalArtifact:
+		return object.Status.Chart
 	}
 	return nil
 }

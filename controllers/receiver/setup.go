@@ -21,7 +21,7 @@ import (
 
 // +kubebuilder:rbac:groups=fairlead.dev,resources=receivers,verbs=get;list;watch
 // +kubebuilder:rbac:groups=fairlead.dev,resources=receivers/status,verbs=patch
-// +kubebuilder:rbac:groups=fairlead.dev,resources=gitrepositories;buckets;helmrepositories;ocirepositories;helmcharts;kustomizations;helmreleases,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=fairlead.dev,resources=gitrepositories;buckets;helmrepositories;ocirepositories;helmcharts;artifactgenerators;externalartifacts;kustomizations;helmreleases,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch
 
 const secretIndex = "fairlead.secret"

@@ -17,14 +17,13 @@ func TestAClusterWithoutAKubeconfigIsNotTheOwnCluster(t *testing.T) {
 
 func TestSupported(t *testing.T) {
 	t.Parallel()
-	k := &v1beta1.Kustomization{}
-	if err := Supported(k); err != nil {
+	b := &v1beta1.Bucket{}
+	if err := Supported(b); err != nil {
 		t.Errorf("an empty spec: %v", err)
 	}
-	k.Spec.SourceRef.Kind = v1beta1.ExternalArtifactKind
-	k.Spec.Decryption = &v1beta1.Decryption{Provider: "sops", ServiceAccountName: "keys"}
-	const want = "spec.sourceRef.kind ExternalArtifact, spec.decryption.serviceAccountName are not supported; nothing is done until the spec does without them"
-	if err := Supported(k); ReasonOf(err) != v1beta1.UnsupportedReason || err.Error() != want {
+	b.Spec.Provider, b.Spec.ServiceAccountName = "aws", "keys"
+	const want = "spec.provider aws, spec.serviceAccountName are not supported; nothing is done until the spec does without them"
+	if err := Supported(b); ReasonOf(err) != v1beta1.UnsupportedReason || err.Error() != want {
 		t.Errorf("two fields: %v", err)
 	}
 }

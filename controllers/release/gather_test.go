@@ -179,8 +179,8 @@ func TestGatherSaysWhatIsMissing(t *testing.T) {
 			reason: v1beta1.SourceNotFoundReason, message: "OCIRepository apps/shop does not exist"},
 		{name: "a kind of source that does not exist", release: helmRelease("web", func(hr *v1beta1.HelmRelease) { hr.Spec.ChartRef.Kind = "Parcel" }),
 			reason: v1beta1.InvalidReferenceReason, message: `"Parcel" is not a kind of source`, final: true},
-		{name: "a kind of source that is not supported", release: helmRelease("web", func(hr *v1beta1.HelmRelease) { hr.Spec.ChartRef.Kind = "ExternalArtifact" }),
-			reason: v1beta1.UnsupportedReason, message: "spec.chartRef.kind ExternalArtifact is not supported", final: true},
+		{name: "an artifact that does not exist", release: helmRelease("web", func(hr *v1beta1.HelmRelease) { hr.Spec.ChartRef.Kind = "ExternalArtifact" }),
+			reason: v1beta1.SourceNotFoundReason, message: "ExternalArtifact apps/"},
 		{name: "a cluster of a cloud provider", release: helmRelease("web", byToken),
 			objects: []client.Object{
 				&corev1.ConfigMap{ObjectMeta: named("cloud"), Data: map[string]string{"provider": "aws"}},

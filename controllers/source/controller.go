@@ -201,6 +201,7 @@ func (h *handler[T]) record(object T, found polled) {
 	}
 
 	before := status.Message(object)
+	found.Observe(object)
 	object.Request().LastHandledReconcileAt = found.request
 	h.recordSignature(object, found)
 	if found.Err != nil {

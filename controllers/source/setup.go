@@ -50,6 +50,10 @@ func Setup(ctx context.Context, manager ctrl.Manager, charts *catalog.Catalog, o
 		return err
 	}
 
+	if o.NoCrossNamespaceRefs {
+		charts.RefuseOtherNamespaces()
+	}
+
 	s := &setup{ctx: ctx, manager: manager, catalog: charts, options: o, shares: fair.New(polls, pollsPerNamespace)}
 	return firstError(
 		func() error {
@@ -66,6 +70,9 @@ func Setup(ctx context.Context, manager ctrl.Manager, charts *catalog.Catalog, o
 		},
 		func() error {
 			return addSource(s, v1beta1.HelmChartKind, newOf[v1beta1.HelmChart])
+		},
+		func() error {
+			return addSource(s, v1beta1.ExternalArtifactKind, newOf[v1beta1.ExternalArtifact])
 		},
 	)
 }
@@ -119,6 +126,9 @@ func addSource[T catalog.Object](s *setup, kind string, empty func() T) error {
 		}
 	}
 
+	if kind == v1beta1.ExternalArtifactKind {
+		controller.Watches = artifactWatches(s.manager.GetClient(), h.expire)
+	}
 	if kind == v1beta1.HelmRepositoryKind {
 		controller.Watches = append(controller.Watches, skipWatch())
 	}

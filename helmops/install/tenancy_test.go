@@ -241,8 +241,8 @@ func TestGapsOfStrictTenancy(t *testing.T) {
 			t.Errorf("%s is absent: %q", name, gap)
 		}
 	}
-	if found != 11 {
-		t.Errorf("%d guards, want 8 of policies, 2 roles and a NetworkPolicy", found)
+	if found != 13 {
+		t.Errorf("%d guards, want 10 of policies, 2 roles and a NetworkPolicy", found)
 	}
 
 	wide := objects["ClusterRole "+editRole].DeepCopy()

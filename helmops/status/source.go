@@ -92,6 +92,15 @@ type SourceContent struct {
 	// artifact was made from.
 	Include []v1beta1.Artifact
 	Content string
+	// Origin is the revision of the source that an ExternalArtifact names as its origin.
+	Origin string
+}
+
+// SourceObserved records by which rules an ExternalArtifact was made, or failed to be made.
+func SourceObserved(source v1beta1.Source, rules string) {
+	if artifact, is := source.(*v1beta1.ExternalArtifact); is {
+		artifact.Status.ObservedRules = rules
+	}
 }
 
 // SourceHolds records what only sources of the kind of a source have.
@@ -101,6 +110,9 @@ func SourceHolds(source v1beta1.Source, content SourceContent) {
 		source.Status.Chart = content.Chart
 	case *v1beta1.HelmChart:
 		source.Status.Chart = content.Chart
+	case *v1beta1.ExternalArtifact:
+		source.Status.Chart = content.Chart
+		source.Status.OriginRevision = content.Origin
 	case *v1beta1.GitRepository:
 		source.Status.IncludedArtifacts = content.Include
 		source.Status.ObservedContent = content.Content

@@ -206,6 +206,9 @@ func ExplainSource(source v1beta1.Source, around Surroundings) ObjectExplanation
 	out.Summary = phaseSummary(o, out.Phase)
 	if out.Healthy {
 		out.Summary = "healthy, " + revisionOr(out.Revision) + " is in the cache, nothing pending"
+		if _, is := o.(*v1beta1.ArtifactGenerator); is {
+			out.Summary = "healthy, " + messageOf(o) + ", nothing pending"
+		}
 	}
 
 	return out

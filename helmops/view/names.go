@@ -16,7 +16,7 @@ func Similar(name string, candidates []string, limit int) []string {
 	var near []scored
 	for _, candidate := range candidates {
 		score := distance(strings.ToLower(name), strings.ToLower(candidate))
-		if len(name) > 2 && (strings.Contains(candidate, name) || strings.Contains(name, candidate)) {
+		if min(len(name), len(candidate)) > 2 && (strings.Contains(candidate, name) || strings.Contains(name, candidate)) {
 			score = min(score, allowed)
 		}
 		if score <= allowed {

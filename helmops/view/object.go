@@ -16,8 +16,8 @@ type Object interface {
 
 // SourceKinds are the kinds that a SourceRow can stand for, sorted.
 var SourceKinds = []string{
-	v1beta1.BucketKind, v1beta1.GitRepositoryKind, v1beta1.HelmChartKind, v1beta1.HelmRepositoryKind,
-	v1beta1.OCIRepositoryKind,
+	v1beta1.ArtifactGeneratorKind, v1beta1.BucketKind, v1beta1.ExternalArtifactKind, v1beta1.GitRepositoryKind,
+	v1beta1.HelmChartKind, v1beta1.HelmRepositoryKind, v1beta1.OCIRepositoryKind,
 }
 
 // NewObject returns an empty object of the kind, nil for a kind that is not of this API or has no conditions.
@@ -25,8 +25,12 @@ func NewObject(kind string) Object {
 	switch kind {
 	case v1beta1.HelmReleaseKind:
 		return &v1beta1.HelmRelease{}
+	case v1beta1.ArtifactGeneratorKind:
+		return &v1beta1.ArtifactGenerator{}
 	case v1beta1.BucketKind:
 		return &v1beta1.Bucket{}
+	case v1beta1.ExternalArtifactKind:
+		return &v1beta1.ExternalArtifact{}
 	case v1beta1.GitRepositoryKind:
 		return &v1beta1.GitRepository{}
 	case v1beta1.HelmChartKind:
@@ -52,8 +56,12 @@ func NewList(kind string) client.ObjectList {
 	switch kind {
 	case v1beta1.HelmReleaseKind:
 		return &v1beta1.HelmReleaseList{}
+	case v1beta1.ArtifactGeneratorKind:
+		return &v1beta1.ArtifactGeneratorList{}
 	case v1beta1.BucketKind:
 		return &v1beta1.BucketList{}
+	case v1beta1.ExternalArtifactKind:
+		return &v1beta1.ExternalArtifactList{}
 	case v1beta1.GitRepositoryKind:
 		return &v1beta1.GitRepositoryList{}
 	case v1beta1.HelmChartKind:
@@ -79,8 +87,12 @@ func KindOf(o v1beta1.Conditioned) string {
 	switch o.(type) {
 	case *v1beta1.HelmRelease:
 		return v1beta1.HelmReleaseKind
+	case *v1beta1.ArtifactGenerator:
+		return v1beta1.ArtifactGeneratorKind
 	case *v1beta1.Bucket:
 		return v1beta1.BucketKind
+	case *v1beta1.ExternalArtifact:
+		return v1beta1.ExternalArtifactKind
 	case *v1beta1.GitRepository:
 		return v1beta1.GitRepositoryKind
 	case *v1beta1.HelmChart:
@@ -167,6 +179,9 @@ func SourceOf(o Object) (Reference, bool) {
 	case *v1beta1.HelmChart:
 		ref := v.Spec.SourceRef
 		return Reference{Kind: ref.Kind, Namespace: v.Namespace, Name: ref.Name}, true
+	case *v1beta1.ExternalArtifact:
+		name, ok := v.GetGenerator()
+		return Reference{Kind: v1beta1.ArtifactGeneratorKind, Namespace: v.Namespace, Name: name}, ok
 	case *v1beta1.Kustomization:
 		key := v.GetSourceKey()
 		return Reference{Kind: v.Spec.SourceRef.Kind, Namespace: key.Namespace, Name: key.Name}, true

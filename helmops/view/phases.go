@@ -6,8 +6,8 @@ import "fairlead.dev/fairlead/api/v1beta1"
 type phases struct {
 	// upstream is the phase of a source that reads from outside of the cluster, and of a Receiver.
 	upstream Phase
-	// dependent is the phase of an object that is made of others: a HelmChart, HelmRelease or Kustomization. It waits
-	// for what another object, its source for example, reports as failed.
+	// dependent is the phase of an object that is made of others: an ArtifactGenerator, ExternalArtifact, HelmChart,
+	// HelmRelease or Kustomization. It waits for what another object, its source for example, reports as failed.
 	dependent Phase
 }
 
@@ -130,7 +130,8 @@ func notReady(o v1beta1.Conditioned, reason string) Phase {
 	}
 
 	switch o.(type) {
-	case *v1beta1.HelmChart, *v1beta1.HelmRelease, *v1beta1.Kustomization:
+	case *v1beta1.ArtifactGenerator, *v1beta1.ExternalArtifact, *v1beta1.HelmChart, *v1beta1.HelmRelease,
+		*v1beta1.Kustomization:
 		return row.dependent
 	default:
 		return row.upstream

@@ -136,7 +136,7 @@ func TestErrorsSayWhatWasAsked(t *testing.T) {
 				err := r.Releases(t.Context(), "web")
 			return err
 		},
-		"list buckets in all namespaces: no": func() error {
+		"list artifactgenerators in all namespaces: no": func() error {
 			_,
 				err := r.Sources(t.Context(), SourceKinds, "")
 			return err

@@ -7,7 +7,8 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 )
 
-// SourceRow is one Bucket, GitRepository, HelmChart, HelmRepository or OCIRepository in a list.
+// SourceRow is one ArtifactGenerator, Bucket, ExternalArtifact, GitRepository, HelmChart, HelmRepository or
+// OCIRepository in a list.
 type SourceRow struct {
 	Namespace string `json:"namespace"`
 	Kind      string `json:"kind"`
@@ -21,11 +22,11 @@ type SourceRow struct {
 	Suspended bool `json:"suspended"`
 	// SuspendReason is what was said when it was suspended.
 	SuspendReason string `json:"suspendReason,omitempty"`
-	// URL of upstream; a HelmChart has none, it has Source.
+	// URL of upstream. A HelmChart and an ExternalArtifact have Source instead, an ArtifactGenerator has several.
 	URL string `json:"url,omitempty"`
-	// Source that a HelmChart is taken from.
+	// Source that a HelmChart is taken from, or the ArtifactGenerator that makes an ExternalArtifact.
 	Source *Reference `json:"source,omitempty"`
-	// Chart that the artifact holds, for a HelmChart and an OCIRepository.
+	// Chart that the artifact holds, for a HelmChart, an OCIRepository and an ExternalArtifact.
 	Chart *v1beta1.ChartRevision `json:"chart,omitempty"`
 	// Revision, Digest and Size of the artifact in the cache, absent before the first success.
 	Revision string `json:"revision,omitempty"`
@@ -70,6 +71,11 @@ func NewSourceRow(source v1beta1.Source) SourceRow {
 		row.URL = v.Spec.URL
 	case *v1beta1.OCIRepository:
 		row.URL, row.Chart = v.Spec.URL, v.Status.Chart.DeepCopy()
+	case *v1beta1.ExternalArtifact:
+		row.Chart = v.Status.Chart.DeepCopy()
+		if ref, ok := SourceOf(v); ok {
+			row.Source = &ref
+		}
 	case *v1beta1.HelmChart:
 		row.Chart = v.Status.Chart.DeepCopy()
 		if ref, ok := SourceOf(v); ok {

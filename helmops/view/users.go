@@ -24,7 +24,8 @@ const (
 
 // userKinds are the kinds of objects that use others.
 var userKinds = []string{
-	v1beta1.HelmChartKind, v1beta1.HelmReleaseKind, v1beta1.KustomizationKind, v1beta1.ReleasePipelineKind,
+	v1beta1.ArtifactGeneratorKind, v1beta1.ExternalArtifactKind, v1beta1.HelmChartKind, v1beta1.HelmReleaseKind,
+	v1beta1.KustomizationKind, v1beta1.ReleasePipelineKind,
 }
 
 // User is an object that uses another one.
@@ -94,6 +95,9 @@ func usesBy(o Object, of Reference) string {
 	if source, ok := SourceOf(o); ok && source == of {
 		return UsesAsSource
 	}
+	if generator, ok := o.(*v1beta1.ArtifactGenerator); ok && slices.Contains(copiedSources(generator), of) {
+		return UsesAsSource
+	}
 	if hr, ok := o.(*v1beta1.HelmRelease); ok && slices.Contains(valuesSources(hr), of) {
 		return UsesAsValues
 	}
@@ -109,6 +113,16 @@ func usesBy(o Object, of Reference) string {
 	}
 
 	return ""
+}
+
+// copiedSources are the sources that a generator copies from, in the order of the spec.
+func copiedSources(generator *v1beta1.ArtifactGenerator) []Reference {
+	found := make([]Reference, 0, len(generator.Spec.Sources))
+	for _, ref := range generator.Spec.Sources {
+		key := ref.GetKey(generator.Namespace)
+		found = append(found, Reference{Kind: ref.Kind, Namespace: key.Namespace, Name: key.Name})
+	}
+	return found
 }
 
 // valuesSources are the sources that a release takes values from, in the order of the spec.
@@ -179,24 +193,34 @@ func (r Reader) SourceTree(ctx context.Context, of Reference) SourceTree {
 	return tree
 }
 
-// NewSourceTree arranges the objects that use a source. Those that use a HelmChart are below it.
+// NewSourceTree arranges the objects that use a source. Those that use a HelmChart, an ArtifactGenerator or an
+// ExternalArtifact are below it.
 func NewSourceTree(of Reference, objects []Object) SourceTree {
-	tree := SourceTree{Reference: of, Users: UsersOf(of, objects), Notes: []string{}}
-	for i := range tree.Users {
-		user := &tree.Users[i]
-		if user.Kind == v1beta1.HelmChartKind {
-			user.Users = UsersOf(user.Reference, objects)
-		}
+	tree := SourceTree{Reference: of, Notes: []string{}}
+	tree.Users = tree.below(of, objects, map[Reference]bool{of: true})
+	return tree
+}
 
-		for _, u := range append([]User{*user}, user.Users...) {
-			tree.Total++
-			if u.Phase == Ready {
-				tree.Ready++
-			}
+// below lists and counts the users of a source, with theirs. One that is seen already, in a cycle, has none.
+func (t *SourceTree) below(of Reference, objects []Object, seen map[Reference]bool) []User {
+	users := UsersOf(of, objects)
+	for i := range users {
+		user := &users[i]
+		t.Total++
+		if user.Phase == Ready {
+			t.Ready++
+		}
+		if passesOn(user.Kind) && !seen[user.Reference] {
+			seen[user.Reference] = true
+			user.Users = t.below(user.Reference, objects, seen)
 		}
 	}
+	return users
+}
 
-	return tree
+// passesOn reports whether objects of a kind are sources that are made of others.
+func passesOn(kind string) bool {
+	return kind == v1beta1.HelmChartKind || kind == v1beta1.ArtifactGeneratorKind || kind == v1beta1.ExternalArtifactKind
 }
 
 // heldUp are the users that wait.

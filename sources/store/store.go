@@ -84,6 +84,19 @@ func Open(dir string) (*Store, error) {
 	return s, nil
 }
 
+// Scratch returns an empty file for what is kept until it is closed. It has no name any more, so it goes with the
+// process, too.
+func (s *Store) Scratch() (*os.File, error) {
+	f, err := os.CreateTemp(filepath.Join(s.dir, tmpDir), "scratch-")
+	if err != nil {
+		return nil, failed(err, "writing to the cache")
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		return nil, errors.Join(failed(err, "writing to the cache"), f.Close())
+	}
+	return f, nil
+}
+
 // Close lets another process use the directory. The store must not be used after it.
 func (s *Store) Close() error { return s.lock.Close() }
 

@@ -14,14 +14,16 @@ import (
 
 // specs are our kinds and their specs.
 var specs = map[string]reflect.Type{
-	v1beta1.BucketKind:         reflect.TypeFor[v1beta1.BucketSpec](),
-	v1beta1.GitRepositoryKind:  reflect.TypeFor[v1beta1.GitRepositorySpec](),
-	v1beta1.HelmChartKind:      reflect.TypeFor[v1beta1.HelmChartSpec](),
-	v1beta1.HelmReleaseKind:    reflect.TypeFor[v1beta1.HelmReleaseSpec](),
-	v1beta1.HelmRepositoryKind: reflect.TypeFor[v1beta1.HelmRepositorySpec](),
-	v1beta1.KustomizationKind:  reflect.TypeFor[v1beta1.KustomizationSpec](),
-	v1beta1.OCIRepositoryKind:  reflect.TypeFor[v1beta1.OCIRepositorySpec](),
-	v1beta1.ReceiverKind:       reflect.TypeFor[v1beta1.ReceiverSpec](),
+	v1beta1.ArtifactGeneratorKind: reflect.TypeFor[v1beta1.ArtifactGeneratorSpec](),
+	v1beta1.ExternalArtifactKind:  reflect.TypeFor[v1beta1.ExternalArtifactSpec](),
+	v1beta1.BucketKind:            reflect.TypeFor[v1beta1.BucketSpec](),
+	v1beta1.GitRepositoryKind:     reflect.TypeFor[v1beta1.GitRepositorySpec](),
+	v1beta1.HelmChartKind:         reflect.TypeFor[v1beta1.HelmChartSpec](),
+	v1beta1.HelmReleaseKind:       reflect.TypeFor[v1beta1.HelmReleaseSpec](),
+	v1beta1.HelmRepositoryKind:    reflect.TypeFor[v1beta1.HelmRepositorySpec](),
+	v1beta1.KustomizationKind:     reflect.TypeFor[v1beta1.KustomizationSpec](),
+	v1beta1.OCIRepositoryKind:     reflect.TypeFor[v1beta1.OCIRepositorySpec](),
+	v1beta1.ReceiverKind:          reflect.TypeFor[v1beta1.ReceiverSpec](),
 }
 
 // fields returns the paths of all leaves of a spec, sorted: "valuesFrom[].name".
@@ -62,6 +64,8 @@ func TestEveryFieldIsExplained(t *testing.T) {
 			page = "releases.md"
 		case v1beta1.KustomizationKind:
 			page, more = "gitops.md", nil
+		case v1beta1.ArtifactGeneratorKind, v1beta1.ExternalArtifactKind:
+			page, more = "artifacts.md", nil
 		case v1beta1.ReceiverKind:
 			page, more = "receivers.md", nil
 		}

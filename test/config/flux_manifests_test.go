@@ -10,7 +10,7 @@ import (
 )
 
 // fluxVersion is the group and version of a kind of Flux.
-var fluxVersion = regexp.MustCompile(`\w+\.toolkit\.fluxcd\.io/v\w+`)
+var fluxVersion = regexp.MustCompile(`\w+\.(toolkit|extensions)\.fluxcd\.io/v\w+`)
 
 // Manifests of Flux that use every field are accepted, with no unknown field, once their apiVersion is replaced.
 func TestFluxManifestsAreAccepted(t *testing.T) {

@@ -103,7 +103,10 @@ func checkNarrow(t *testing.T, name string, rules []rbacv1.PolicyRule) {
 
 // isMade reports whether objects of these kinds are made by the controller, which therefore deletes its own.
 func isMade(resources []string) bool {
-	made := []string{"configmaps", "helmcharts", "ocirepositories", "promotions", "releasepipelines", "releaseplans"}
+	made := []string{
+		"configmaps", "externalartifacts", "helmcharts", "ocirepositories", "promotions", "releasepipelines",
+		"releaseplans",
+	}
 	return !slices.ContainsFunc(resources, func(r string) bool { return !slices.Contains(made, r) })
 }
 

@@ -178,7 +178,7 @@ func TestPoliciesAreBound(t *testing.T) {
 			}
 		}
 	}
-	if policies != 7 {
+	if policies != 8 {
 		t.Errorf("there are %d policies", policies)
 	}
 }

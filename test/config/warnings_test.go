@@ -18,6 +18,7 @@ var plurals = map[string]string{
 	"HelmRelease": "helmreleases", "Kustomization": "kustomizations", "GitRepository": "gitrepositories",
 	"HelmRepository": "helmrepositories",
 	"OCIRepository":  "ocirepositories", "Bucket": "buckets", "HelmChart": "helmcharts", "Receiver": "receivers",
+	"ArtifactGenerator": "artifactgenerators", "ExternalArtifact": "externalartifacts",
 }
 
 // warning is one validation that only warns: an expression that is true where there is nothing to warn of.
@@ -246,7 +247,7 @@ func TestWarnings(t *testing.T) {
 		{"a kind that does not exist here", "Receiver",
 			"spec: {resources: [{kind: GitRepository, name: a}, {kind: ImagePolicy, name: b}]}",
 			[]string{
-				"spec.resources[].kind ImageRepository, ImagePolicy, ImageUpdateAutomation, ArtifactGenerator, ExternalArtifact",
+				"spec.resources[].kind ImageRepository, ImagePolicy, ImageUpdateAutomation",
 			}},
 		{"kinds that exist", "Receiver", "spec: {resources: [{kind: GitRepository, name: a}]}", nil},
 		{"a cloud for an index", "HelmRepository", "spec: {url: https://x, provider: aws}", []string{"spec.provider"}},

@@ -85,7 +85,7 @@ func installStrict(t *testing.T, args ...string) (ns string, alice client.Client
 		applied := kustomizationIn(ns, v1beta1.KustomizationSpec{SourceRef: v1beta1.ManifestSourceReference{
 			Kind: v1beta1.GitRepositoryKind, Name: "x", Namespace: "elsewhere",
 		}})
-		for _, object := range []client.Object{dependent, receiver, applied} {
+		for _, object := range []client.Object{dependent, receiver, applied, generatorIn(ns, "elsewhere")} {
 			if tryCreate(t, alice, object) == nil {
 				return false
 			}
@@ -93,6 +93,21 @@ func installStrict(t *testing.T, args ...string) (ns string, alice client.Client
 		return true
 	})
 	return ns, alice
+}
+
+// generatorIn declares a generator of an artifact of a repository in a namespace.
+func generatorIn(ns, namespace string) *v1beta1.ArtifactGenerator {
+	return &v1beta1.ArtifactGenerator{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"},
+		Spec: v1beta1.ArtifactGeneratorSpec{
+			Sources: []v1beta1.ArtifactSourceReference{
+				{Alias: "repo", Kind: v1beta1.GitRepositoryKind, Name: "x", Namespace: namespace},
+			},
+			OutputArtifacts: []v1beta1.OutputArtifact{{
+				Name: "web", Copy: []v1beta1.CopyOperation{{From: "@repo/**", To: "@artifact/"}},
+			}},
+		},
+	}
 }
 
 func receiverOf(namespace string) v1beta1.ReceiverSpec {
@@ -212,6 +227,8 @@ func TestPoliciesForTenants(t *testing.T) {
 		"a receiver for another namespace": {
 			&v1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}, Spec: receiverOf(elsewhere)},
 			"spec.resources[].namespace"},
+		"a generator":              {generatorIn(ns, ""), ""},
+		"a generator of elsewhere": {generatorIn(ns, elsewhere), "spec.sources[].namespace"},
 	}
 	for name, tt := range tests {
 		admin := tt.object.DeepCopyObject().(client.Object)

@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	fluxVersion   = regexp.MustCompile(`\w+\.toolkit\.fluxcd\.io/v\w+`)
+	fluxVersion   = regexp.MustCompile(`\w+\.(toolkit|extensions)\.fluxcd\.io/v\w+`)
 	fluxNamespace = regexp.MustCompile(`namespace: (apps|flux-system)\b`)
 )
 
@@ -72,8 +72,7 @@ func TestFluxManifests(t *testing.T) {
 		}
 	}
 	for field, object := range map[string]env.Conditioned{
-		"spec.chartRef.kind":                       &v1beta1.HelmRelease{ObjectMeta: named(ns, "shop")},
-		"spec.sourceRef.kind":                      &v1beta1.Kustomization{ObjectMeta: named(ns, "remote")},
+		"spec.pathPattern":                         &v1beta1.ArtifactGenerator{ObjectMeta: named(ns, "shop")},
 		"spec.verify.provider":                     &v1beta1.OCIRepository{ObjectMeta: named(ns, "signed")},
 		"spec.verify without secretRef":            &v1beta1.OCIRepository{ObjectMeta: named(ns, "keyless")},
 		"spec.verify without secretRef, or":        &v1beta1.HelmChart{ObjectMeta: named(ns, "workflow")},

@@ -75,6 +75,7 @@ var layers = map[string]int{
 // peers are the imports that are allowed within one layer.
 var peers = map[string][]string{
 	"controllers/catalog":       {"controllers/loop"},
+	"controllers/generator":     {"controllers/catalog", "controllers/loop"},
 	"controllers/source":        {"controllers/catalog", "controllers/loop"},
 	"controllers/kustomization": {"controllers/catalog", "controllers/loop", "controllers/refs"},
 	"controllers/pipeline":      {"controllers/catalog", "controllers/loop", "controllers/refs"},
@@ -105,6 +106,7 @@ var peers = map[string][]string{
 	"sources/chartvalues":     {"sources/transport"},
 	"sources/bucket":          {"sources/transport"},
 	"sources/oidc":            {"sources/transport"},
+	"sources/compose":         {"sources/archive"},
 	"sources/ignore":          {"sources/archive"},
 	"sources/store":           {"sources/quota"},
 }
