@@ -65,7 +65,9 @@ func (a *app) comparePending(ctx context.Context, look inspector, w *wantedRelea
 
 	d.Values = w.valueDifferences(p.from, p.to)
 	d.Objects = compared.Objects
-	d.Hooks = view.HooksOfNext(compared.Hooks, p.first, p.rendering.Options.DisableHooks)
+	d.Hooks = view.HooksOfNext(compared.Hooks, view.NextHooks{
+		Install: p.first, Disabled: p.rendering.Options.DisableHooks, Tests: plan.TestsOf(hr),
+	})
 	kept, err := p.kept(ctx, look)
 	if err != nil {
 		return err

@@ -69,19 +69,26 @@ func TestHooksOfNext(t *testing.T) {
 		{Name: "test", Events: []string{"test"}, Change: "changed"}, {Name: "gone", Events: []string{"post-upgrade"}, Change: "deleted"},
 	}
 	tests := []struct {
-		name            string
-		first, disabled bool
-		want            string
+		name string
+		next view.NextHooks
+		want string
 	}{
 		{name: "an upgrade", want: "same:true test:false gone:false"},
-		{name: "an install", first: true, want: "install:true test:false gone:false"},
-		{name: "an upgrade without hooks", disabled: true, want: "test:false gone:false"},
+		{name: "an install", next: view.NextHooks{Install: true}, want: "install:true test:false gone:false"},
+		{name: "an upgrade without hooks", next: view.NextHooks{Disabled: true}, want: "test:false gone:false"},
+		{
+			name: "tests", next: view.NextHooks{Disabled: true, Tests: plan.Tests{Enabled: true}}, want: "test:true gone:false",
+		},
+		{
+			name: "other tests", want: "same:true test:false gone:false",
+			next: view.NextHooks{Tests: plan.Tests{Enabled: true, Filters: []v1beta1.TestFilter{{Name: "other"}}}},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var got []string
-			for _, h := range view.HooksOfNext(hooks, tt.first, tt.disabled) {
+			for _, h := range view.HooksOfNext(hooks, tt.next) {
 				got = append(got, h.Name+map[bool]string{true: ":true", false: ":false"}[h.Runs])
 			}
 			if text := strings.Join(got, " "); text != tt.want {

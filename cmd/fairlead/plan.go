@@ -184,7 +184,7 @@ func foreseen(
 
 	p, err := view.NewPlan(view.PlanInput{
 		Foresight: f, Namespace: rendering.Target.Namespace, DisableHooks: rendering.Options.DisableHooks,
-		Mask: release.MaskOf(hr, in, f.From.Values).Apply,
+		Tests: plan.TestsOf(hr), Mask: release.MaskOf(hr, in, f.From.Values).Apply,
 	})
 	if err != nil || find == nil || f.Inputs.From == 0 {
 		return p, err

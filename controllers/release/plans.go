@@ -14,6 +14,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/engine"
+	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/release"
 	"fairlead.dev/fairlead/helmops/view"
 )
@@ -70,7 +71,7 @@ func planObject(
 	hr := w.Release
 	whole, err := view.NewPlan(view.PlanInput{
 		Foresight: f, Namespace: w.Plan.Target.Namespace, DisableHooks: w.DisablesHooks(f.First),
-		Mask: release.MaskOf(hr, w.Inputs, f.From.Values).Apply,
+		Tests: plan.TestsOf(hr), Mask: release.MaskOf(hr, w.Inputs, f.From.Values).Apply,
 	})
 	if err != nil {
 		return nil, err

@@ -14,6 +14,7 @@ import (
 	"fairlead.dev/fairlead/helmops/engine"
 	"fairlead.dev/fairlead/helmops/kube/diff"
 	"fairlead.dev/fairlead/helmops/kube/redact"
+	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/release"
 	"fairlead.dev/fairlead/helmops/view"
 )
@@ -113,6 +114,7 @@ func (r *runner) planRelease(ctx context.Context, item *view.ReviewItem, from, t
 		item.To = &after.action.Revision
 		in.Namespace = after.action.Target.Namespace
 		in.DisableHooks = after.action.Options.DisableHooks
+		in.Tests = plan.TestsOf(to.HelmRelease)
 		item.Notes = append(item.Notes, after.notes...)
 	}
 	if from != nil && to != nil && before.action.Target != after.action.Target {

@@ -287,7 +287,9 @@ func (s *side) take(u *unit) ([]*unit, error) {
 		if err := decode(o.Unstructured, key.NamespacedName, ks); err != nil {
 			return nil, err
 		}
-		if ks.Spec.SourceRef.Kind != v1beta1.GitRepositoryKind {
+		if kind := ks.Spec.SourceRef.Kind; kind != v1beta1.GitRepositoryKind {
+			s.notes.add("Kustomization %s/%s is not built: the files of %s %s are not in the tree", ks.Namespace, ks.Name, kind,
+				sourceOf(ks))
 			continue
 		}
 

@@ -222,6 +222,9 @@ func (t Tests) Of(r *Record) Tested {
 	return out
 }
 
+// Run reports whether a test of the name runs after an install or upgrade.
+func (t Tests) Run(name string) bool { return t.Enabled && t.wants(name) }
+
 // wants follows Helm: what is excluded goes, and when anything is named, only that stays.
 func (t Tests) wants(name string) bool {
 	named := false

@@ -5,19 +5,36 @@ import (
 	"strings"
 
 	"fairlead.dev/fairlead/helmops/engine"
+	"fairlead.dev/fairlead/helmops/kube/diff"
+	"fairlead.dev/fairlead/helmops/plan"
 )
 
-// HooksOfNext are the hooks that differ, or that the next install, or else upgrade, would run. Runs of each says which.
-func HooksOfNext(hooks []HookDifference, install, disabled bool) []HookDifference {
+// NextHooks says which hooks the next action runs.
+type NextHooks struct {
+	// Install is set when it is an install, and not an upgrade.
+	Install bool
+	// Disabled is set when it runs none but tests.
+	Disabled bool
+	// Tests that follow it.
+	Tests plan.Tests
+}
+
+func (n NextHooks) run(h HookDifference) bool {
 	events := []string{"pre-upgrade", "post-upgrade"}
-	if install {
+	if n.Install {
 		events = []string{"pre-install", "post-install"}
 	}
 
+	isTest := slices.Contains(h.Events, "test") && n.Tests.Run(h.Name)
+	isHook := slices.ContainsFunc(h.Events, func(e string) bool { return slices.Contains(events, e) })
+	return h.Change != diff.Deleted && (isTest || isHook && !n.Disabled)
+}
+
+// HooksOfNext are the hooks that differ, or that the next action runs. Runs of each says which.
+func HooksOfNext(hooks []HookDifference, next NextHooks) []HookDifference {
 	out := []HookDifference{}
 	for _, h := range hooks {
-		runs := slices.ContainsFunc(h.Events, func(e string) bool { return slices.Contains(events, e) })
-		h.Runs = !disabled && h.Change != "deleted" && runs
+		h.Runs = next.run(h)
 		if h.Runs || h.Change != SameHook {
 			out = append(out, h)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"fairlead.dev/fairlead/helmops/engine"
 	"fairlead.dev/fairlead/helmops/kube/diff"
+	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/preview"
 )
 
@@ -96,6 +97,8 @@ type PlanInput struct {
 	Namespace string
 	// DisableHooks is set when the release runs no hooks.
 	DisableHooks bool
+	// Tests that the release runs.
+	Tests plan.Tests
 	// Mask hides secrets in values.
 	Mask func(string) string
 }
@@ -116,7 +119,8 @@ func NewPlan(in PlanInput) (Plan, error) {
 	out.FromRevision = f.Inputs.From
 	out.Risk = p.Risk.String()
 	was, is := settledHooks(f.From.Hooks, f.To.Hooks, f.Again.Hooks)
-	out.Hooks = HooksOfNext(hookDifferences(was, is), f.First, in.DisableHooks)
+	out.Hooks = HooksOfNext(hookDifferences(was, is),
+		NextHooks{Install: f.First, Disabled: in.DisableHooks, Tests: in.Tests})
 	out.PlanContent = contentOf(p)
 	return out, nil
 }
