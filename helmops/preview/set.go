@@ -114,7 +114,7 @@ func textsIn(items []any) []string {
 	return out
 }
 
-// Changes tells which objects of the latter rendering, hooks aside, are new or differ from the former.
+// Changes reports of an object whether it is new in the latter rendering, hooks aside, or differs from the former.
 func Changes(former, latter Rendering, namespace string) (func(Untried) bool, error) {
 	changes, err := diff.Compare(former.Manifest, latter.Manifest, namespace, nil)
 	if err != nil {
