@@ -117,20 +117,14 @@ func (a *app) kustomization(ctx context.Context, k kind, name string, files *fil
 		return kustomizationIn(files.file, types.NamespacedName{Namespace: a.namespaceOrNone(), Name: name})
 	}
 
-	c, err := a.open()
+	_, object, err := a.named(ctx, k, name)
 	if err != nil {
 		return nil, err
 	}
 
-	key := types.NamespacedName{Namespace: c.namespace, Name: name}
-	object, err := view.NewReader(c.client).Object(ctx, k.name, key)
-	if err != nil {
-		return nil, a.notFound(ctx, k, key, err)
-	}
-
 	ks, ok := object.(*v1beta1.Kustomization)
 	if !ok {
-		return nil, fmt.Errorf("%s is no Kustomization", k.describe(key))
+		return nil, fmt.Errorf("%s is no Kustomization", k.describe(client.ObjectKeyFromObject(object)))
 	}
 
 	return ks, nil

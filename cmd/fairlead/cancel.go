@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/view"
@@ -87,16 +88,12 @@ func (f *cancelFlags) check(cmd *cobra.Command, k kind) error {
 }
 
 func (a *app) cancel(ctx context.Context, k kind, name string, f *cancelFlags) error {
-	c, err := a.open()
+	c, object, err := a.named(ctx, k, name)
 	if err != nil {
 		return err
 	}
 
-	key := types.NamespacedName{Namespace: c.namespace, Name: name}
-	object, err := view.NewReader(c.client).Object(ctx, k.name, key)
-	if err != nil {
-		return a.notFound(ctx, k, key, err)
-	}
+	key := client.ObjectKeyFromObject(object)
 	if object.GetDeletionTimestamp() != nil {
 		return fmt.Errorf("%s is being deleted, which cannot be cancelled; nothing was changed", k.describe(key))
 	}

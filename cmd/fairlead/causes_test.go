@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -83,27 +82,7 @@ func retracedShop() *engine.Retracing {
 func TestCausesAreDocumented(t *testing.T) {
 	t.Parallel()
 	printed := plannedWith(t, nextShop(), nextOf(nextManifest), &output{}, retracedShop())
-	const path = "../../docs/plans.md"
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	const prompt = "```text\n$ fairlead plan release shop -n web --causes\n"
-	before, rest, found := strings.Cut(string(data), prompt)
-	sample, after, closed := strings.Cut(rest, "```")
-	if !found || !closed {
-		t.Fatalf("%s has no sample of the command", path)
-	}
-	if *update {
-		if err := os.WriteFile(path, []byte(before+prompt+printed+"```"+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if sample != printed {
-		t.Errorf("%s shows\n%s\nthe command prints\n%s", path, sample, printed)
-	}
+	isSample(t, "../../docs/plans.md", "fairlead plan release shop -n web --causes", printed)
 }
 
 // Causes have no secret in them, neither the present one nor the former one, and are the same each time.

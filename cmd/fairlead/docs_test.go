@@ -69,3 +69,30 @@ func documented(command string) world {
 	}
 	return w
 }
+
+// isSample compares what a command prints with its sample on a page. With -update it writes the sample.
+func isSample(t *testing.T, path, command, printed string) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	prompt := "```text\n$ " + command + "\n"
+	before, rest, found := strings.Cut(string(data), prompt)
+	sample, after, closed := strings.Cut(rest, "```")
+	if !found || !closed {
+		t.Fatalf("%s has no sample of the command", path)
+	}
+
+	if *update {
+		if err := os.WriteFile(path, []byte(before+prompt+printed+"```"+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+
+	if sample != printed {
+		t.Errorf("%s shows\n%s\nthe command prints\n%s", path, sample, printed)
+	}
+}

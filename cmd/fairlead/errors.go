@@ -210,6 +210,22 @@ func (c *connection) host() string {
 	return c.server
 }
 
+// named connects to the cluster and reads an object of the namespace that is meant.
+func (a *app) named(ctx context.Context, k kind, name string) (*connection, view.Object, error) {
+	c, err := a.open()
+	if err != nil {
+		return nil, nil, err
+	}
+
+	key := types.NamespacedName{Namespace: c.namespace, Name: name}
+	object, err := view.NewReader(c.client).Object(ctx, k.name, key)
+	if err != nil {
+		return nil, nil, a.notFound(ctx, k, key, err)
+	}
+
+	return c, object, nil
+}
+
 // notFound turns the answer that an object does not exist into one that helps to find it; other errors pass unchanged.
 func (a *app) notFound(ctx context.Context, k kind, key types.NamespacedName, err error) error {
 	if !apierrors.IsNotFound(err) || isNotInstalled(err) {

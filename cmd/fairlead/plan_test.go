@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -158,29 +157,7 @@ func nextOf(manifest string) string {
 func TestPlanIsDocumented(t *testing.T) {
 	t.Parallel()
 	printed := planned(t, nextShop(), nextOf(nextManifest), &output{})
-	const path = "../../docs/cli.md"
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	const prompt = "```text\n$ fairlead plan release shop -n web\n"
-	before, rest, found := strings.Cut(string(data), prompt)
-	sample, after, closed := strings.Cut(rest, "```")
-	if !found || !closed {
-		t.Fatalf("%s has no sample of the command", path)
-	}
-
-	if *update {
-		if err := os.WriteFile(path, []byte(before+prompt+printed+"```"+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-
-	if sample != printed {
-		t.Errorf("%s shows\n%s\nthe command prints\n%s", path, sample, printed)
-	}
+	isSample(t, "../../docs/cli.md", "fairlead plan release shop -n web", printed)
 	if strings.Contains(printed, "hunter2") {
 		t.Errorf("it shows a secret: %s", printed)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/view"
@@ -164,17 +165,12 @@ func (a *app) concludeRollback(k kind, key types.NamespacedName, state view.Sett
 }
 
 func (a *app) undoRollback(ctx context.Context, k kind, name string, f *rollbackFlags) error {
-	c, err := a.open()
+	c, object, err := a.named(ctx, k, name)
 	if err != nil {
 		return err
 	}
 
-	key := types.NamespacedName{Namespace: c.namespace, Name: name}
-	object, err := view.NewReader(c.client).Object(ctx, k.name, key)
-	if err != nil {
-		return a.notFound(ctx, k, key, err)
-	}
-
+	key := client.ObjectKeyFromObject(object)
 	if object.GetAnnotations()[v1beta1.RollbackRequestAnnotation] == "" {
 		a.say("%s has no rollback request; nothing was changed", k.describe(key))
 		return nil

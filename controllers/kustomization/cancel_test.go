@@ -4,16 +4,11 @@ import (
 	"context"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/tools/events"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/helmops/kustomize/plan"
-	"fairlead.dev/fairlead/helmops/process/fair"
 	"fairlead.dev/fairlead/helmops/status"
 )
 
@@ -22,13 +17,7 @@ func TestACancelEndsAnAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		woken := 0
-		h := &handler{
-			tasks:  loop.NewTasks[actionResult](t.Context(), func(types.NamespacedName) { woken++ }, time.Now),
-			events: events.NewFakeRecorder(10), now: time.Now, builds: fair.New(1, 1), remoteBuilds: fair.New(1, 1),
-			awaited: map[types.NamespacedName]bool{}, audited: map[types.NamespacedName]time.Time{},
-			fightBackoff: map[types.NamespacedName]time.Time{},
-			jitter:       func(d time.Duration, _ float64) time.Duration { return d },
-		}
+		h := queueing(t, &woken)
 		k := &v1beta1.Kustomization{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web", Generation: 1}}
 		if _, err := h.builds.Take(t.Context(), "apps"); err != nil {
 			t.Fatal(err)

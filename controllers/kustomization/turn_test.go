@@ -16,18 +16,24 @@ import (
 	"fairlead.dev/fairlead/helmops/process/fair"
 )
 
+// queueing is a handler that builds one Kustomization at a time. It counts how often it is woken.
+func queueing(t *testing.T, woken *int) *handler {
+	t.Helper()
+	return &handler{
+		tasks:  loop.NewTasks[actionResult](t.Context(), func(types.NamespacedName) { *woken++ }, time.Now),
+		events: events.NewFakeRecorder(10), now: time.Now, builds: fair.New(1, 1), remoteBuilds: fair.New(1, 1),
+		awaited: map[types.NamespacedName]bool{}, audited: map[types.NamespacedName]time.Time{},
+		fightBackoff: map[types.NamespacedName]time.Time{}, jitter: func(d time.Duration, _ float64) time.Duration {
+			return d
+		},
+	}
+}
+
 func TestAKustomizationThatIsChangedBeforeItsTurnLeavesTheQueue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		woken := 0
-		h := &handler{
-			tasks:  loop.NewTasks[actionResult](t.Context(), func(types.NamespacedName) { woken++ }, time.Now),
-			events: events.NewFakeRecorder(10), now: time.Now, builds: fair.New(1, 1), remoteBuilds: fair.New(1, 1),
-			awaited: map[types.NamespacedName]bool{}, audited: map[types.NamespacedName]time.Time{},
-			fightBackoff: map[types.NamespacedName]time.Time{}, jitter: func(d time.Duration, _ float64) time.Duration {
-				return d
-			},
-		}
+		h := queueing(t, &woken)
 		k := &v1beta1.Kustomization{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web", Generation: 1}}
 		look := func() {
 			pass := h.observe(t.Context(), k)

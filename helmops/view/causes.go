@@ -2,7 +2,6 @@ package view
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -283,17 +282,7 @@ func (c *causes) text(value any, hidden bool) string {
 		return Masked
 	}
 
-	text, is := value.(string)
-	if !is {
-		encoded, err := json.Marshal(value)
-		if err != nil {
-			return ""
-		}
-
-		text = string(encoded)
-	}
-
-	return cutText(text, c.Mask)
+	return cutText(diff.Text(value), c.Mask)
 }
 
 // hides reports whether a value, or something in it, is a secret.

@@ -6,43 +6,20 @@ import (
 	"compress/gzip"
 	"errors"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/test/build"
 )
 
 // packed makes a tar.gz: "-> TARGET" is a symbolic link, and what begins with #! can be executed.
 func packed(t *testing.T, files map[string]string) []byte {
 	t.Helper()
-	var out bytes.Buffer
-	zip := gzip.NewWriter(&out)
-	w := tar.NewWriter(zip)
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		content := files[name]
-		h := &tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(len(content))}
-		if target, is := strings.CutPrefix(content, "-> "); is {
-			h, content = &tar.Header{Name: name, Typeflag: tar.TypeSymlink, Linkname: target}, ""
-		} else if strings.HasPrefix(content, "#!") {
-			h.Mode = 0o755
-		}
-		if err := w.WriteHeader(h); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.WriteString(w, content); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := errors.Join(w.Close(), zip.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
+	return build.Archive(t, files, nil)
 }
 
 func unpacked(t *testing.T, archive []byte) map[string]string {

@@ -1,9 +1,7 @@
 package git
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"fmt"
 	"io"
 	"maps"
@@ -19,6 +17,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
 	"fairlead.dev/fairlead/sources/chartvalues"
+	"fairlead.dev/fairlead/test/build"
 	"fairlead.dev/fairlead/test/check"
 	"fairlead.dev/fairlead/test/servers"
 )
@@ -28,32 +27,7 @@ const chartYAML = "apiVersion: v2\nname: app\nversion: 1.2.3\nkubeVersion: '>=1.
 // tree makes an archive as Fetch does. "-> target" makes a link, "#!" an executable file.
 func tree(t testing.TB, files map[string]string, leftOut ...string) []byte {
 	t.Helper()
-	var out bytes.Buffer
-	zip := gzip.NewWriter(&out)
-	zip.Extra = encodeLeftOut(leftOut)
-	w := tar.NewWriter(zip)
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		content := files[name]
-		h := &tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(len(content))}
-		if target, ok := strings.CutPrefix(content, "-> "); ok {
-			h, content = &tar.Header{Name: name, Typeflag: tar.TypeSymlink, Linkname: target}, ""
-		} else if strings.HasPrefix(content, "#!") {
-			h.Mode = 0o755
-		}
-		if err := w.WriteHeader(h); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.WriteString(w, content); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := zip.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
+	return build.Archive(t, files, encodeLeftOut(leftOut))
 }
 
 func with(base map[string]string, more map[string]string) map[string]string {

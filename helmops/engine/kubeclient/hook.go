@@ -6,7 +6,6 @@ import (
 
 	"helm.sh/helm/v3/pkg/release"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/cli-runtime/pkg/resource"
@@ -103,17 +102,9 @@ func (c *Client) replaceHook(info *resource.Info, uid types.UID) error {
 		return err
 	}
 
-	background := metav1.DeletePropagationBackground
-	ctx, cancel := c.request()
-	defer cancel()
-	err := c.dynamic(info).Delete(ctx, info.Name, metav1.DeleteOptions{
-		PropagationPolicy: &background, Preconditions: &metav1.Preconditions{UID: &uid},
-	})
-	if err != nil && !apierrors.IsNotFound(err) {
+	if err := c.discard(info, uid); err != nil {
 		return fmt.Errorf("deleting %s, which an earlier attempt left: %w", name(info), err)
 	}
-
-	c.leave(info, followed)
 	if err := c.untilGone(info); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/cli-runtime/pkg/resource"
 
 	"fairlead.dev/fairlead/api/v1beta1"
@@ -42,7 +43,14 @@ func (c *Client) recreate(info, original *resource.Info) error {
 
 // removeForGood deletes an object as it was read, and waits until it is gone.
 func (c *Client) removeForGood(info *resource.Info, live *unstructured.Unstructured) error {
-	uid := live.GetUID()
+	if err := c.discard(info, live.GetUID()); err != nil {
+		return fmt.Errorf("deleting %s to recreate it: %w", name(info), err)
+	}
+	return c.untilGone(info)
+}
+
+// discard deletes an object with a UID. It may be gone.
+func (c *Client) discard(info *resource.Info, uid types.UID) error {
 	background := metav1.DeletePropagationBackground
 	ctx, cancel := c.request()
 	defer cancel()
@@ -50,9 +58,9 @@ func (c *Client) removeForGood(info *resource.Info, live *unstructured.Unstructu
 		PropagationPolicy: &background, Preconditions: &metav1.Preconditions{UID: &uid},
 	})
 	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("deleting %s to recreate it: %w", name(info), err)
+		return err
 	}
 
 	c.leave(info, followed)
-	return c.untilGone(info)
+	return nil
 }

@@ -139,22 +139,27 @@ func (d *differ) add(path, change string, was, becomes any) {
 	d.fields = append(d.fields, field)
 }
 
+// Text is a value in one text: a text as it is, anything else as JSON, and what has no JSON is empty.
+func Text(value any) string {
+	if text, is := value.(string); is {
+		return text
+	}
+
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		return ""
+	}
+
+	return string(encoded)
+}
+
 // show masks before it cuts: half a secret would not be recognised.
 func (d *differ) show(value any) string {
 	if d.secret {
 		return masked
 	}
 
-	text, is := value.(string)
-	if !is {
-		encoded, err := json.Marshal(value)
-		if err != nil {
-			return ""
-		}
-
-		text = string(encoded)
-	}
-
+	text := Text(value)
 	if d.mask != nil {
 		text = d.mask(text)
 	}
