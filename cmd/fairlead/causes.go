@@ -38,7 +38,7 @@ func (w *wantedRelease) findCauses(ctx context.Context, c *connection, look insp
 
 // composition is what the chart gets, and where that comes from.
 func (w *wantedRelease) composition(ctx context.Context, c *connection) (*chart.Composition, error) {
-	own, err := ownValues(ctx, callerReader{c.client}, w.release, w.in.Chart)
+	own, err := ownValues(ctx, callerReader{c.client}, w.release, w.fetched)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"path/filepath"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -17,15 +16,15 @@ import (
 func resolveChart(
 	ctx context.Context, reader client.Reader, dir string, kubeVersion func(context.Context) (string, error),
 	hr *v1beta1.HelmRelease,
-) (v1beta1.ChartRevision, io.ReadCloser, error) {
+) (catalog.FoundChart, error) {
 	choice := catalog.ChoiceOfRelease(hr)
 	if older := choice.Without(hr.Status.Skipped); older != choice {
-		chart, archive, err := catalog.Resolve(ctx, reader, filepath.Join(dir, "older"), kubeVersion, older)
-		if err == nil && release.TakesInstead(hr, chart) {
-			return chart, archive, nil
+		found, err := catalog.Resolve(ctx, reader, filepath.Join(dir, "older"), kubeVersion, older)
+		if err == nil && release.TakesInstead(hr, found.ChartRevision) {
+			return found, nil
 		}
 		if err == nil {
-			_ = archive.Close() // it was only read
+			_ = found.Archive.Close() // it was only read
 		}
 	}
 
@@ -36,7 +35,7 @@ func resolveChart(
 func resolveNewest(
 	ctx context.Context, reader client.Reader, dir string, kubeVersion func(context.Context) (string, error),
 	hr *v1beta1.HelmRelease,
-) (v1beta1.ChartRevision, io.ReadCloser, error) {
+) (catalog.FoundChart, error) {
 	return catalog.Resolve(ctx, reader, filepath.Join(dir, "newest"), kubeVersion, catalog.ChoiceOfRelease(hr))
 }
 

@@ -31,6 +31,9 @@ const (
 // fetchedChart is the chart that a release wants.
 type fetchedChart struct {
 	*helmchart.Chart
+	revision v1beta1.ChartRevision
+	// origin is the revision of the GitRepository that the chart was packed from; empty for others.
+	origin string
 	// own names what its own values come from when that is not its values.yaml.
 	own string
 }
@@ -42,19 +45,19 @@ type chartFetcher func(ctx context.Context, hr *v1beta1.HelmRelease) (fetchedCha
 func chartFetcherOf(reader client.Reader, kubeVersion func(context.Context) (string, error)) chartFetcher {
 	reader = callerReader{reader}
 	return func(ctx context.Context, hr *v1beta1.HelmRelease) (fetchedChart, error) {
-		revision, loaded, err := loadChart(ctx, resolveChart, reader, kubeVersion, hr)
+		fetched, err := loadChart(ctx, resolveChart, reader, kubeVersion, hr)
 		if err != nil {
 			return fetchedChart{}, err
 		}
 
-		own, err := ownValues(ctx, reader, hr, revision)
-		return fetchedChart{loaded, own}, err
+		fetched.own, err = ownValues(ctx, reader, hr, fetched)
+		return fetched, err
 	}
 }
 
 // ownValues names the files of valuesFiles, which replace values.yaml of a chart; it is empty without them.
 func ownValues(
-	ctx context.Context, reader client.Reader, hr *v1beta1.HelmRelease, revision v1beta1.ChartRevision,
+	ctx context.Context, reader client.Reader, hr *v1beta1.HelmRelease, fetched fetchedChart,
 ) (string, error) {
 	choice := catalog.ChoiceOfRelease(hr)
 	if choice.Kind == v1beta1.HelmChartKind {
@@ -71,7 +74,12 @@ func ownValues(
 		return "", nil
 	}
 
-	return fmt.Sprintf("%s of chart %s %s", strings.Join(files, ", "), revision.Name, revision.Version), nil
+	text := fmt.Sprintf("%s of chart %s %s", strings.Join(files, ", "), fetched.revision.Name, fetched.revision.Version)
+	if fetched.origin != "" {
+		text += " at " + fetched.origin
+	}
+
+	return text, nil
 }
 
 // composeValues composes values with the chart where that is needed, and returns its name. Without the chart, --origin

@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
-	helmchart "helm.sh/helm/v3/pkg/chart"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/catalog"
 	controllers "fairlead.dev/fairlead/controllers/release"
 	"fairlead.dev/fairlead/helmops/chart"
 	"fairlead.dev/fairlead/helmops/engine"
@@ -39,6 +38,7 @@ type wantedRelease struct {
 	in      release.Inputs
 	action  engine.Action
 	layers  []values.Layer
+	fetched fetchedChart
 	// label names what is compared, empty for what is wanted now.
 	label        string
 	takesSecrets bool
@@ -89,7 +89,9 @@ func (from wantedSource) resolve(
 		find = resolveNewest
 	}
 
-	w.in.Chart, w.action.Chart, err = loadChart(ctx, find, from.reader, kubeVersion, hr)
+	w.fetched, err = loadChart(ctx, find, from.reader, kubeVersion, hr)
+	w.in.Chart = w.fetched.revision
+	w.action.Chart = w.fetched.Chart
 	w.in.Note = heldNote(hr, w.in.Chart)
 	return w, err
 }
@@ -98,27 +100,29 @@ func (from wantedSource) resolve(
 type findChart func(
 	ctx context.Context, reader client.Reader, dir string, kubeVersion func(context.Context) (string, error),
 	hr *v1beta1.HelmRelease,
-) (v1beta1.ChartRevision, io.ReadCloser, error)
+) (catalog.FoundChart, error)
 
 // loadChart resolves the chart of a release, and loads it.
 func loadChart(
 	ctx context.Context, find findChart, reader client.Reader, kubeVersion func(context.Context) (string, error),
 	hr *v1beta1.HelmRelease,
-) (revision v1beta1.ChartRevision, loaded *helmchart.Chart, err error) {
+) (out fetchedChart, err error) {
 	dir, err := os.MkdirTemp("", "fairlead-")
 	if err != nil {
-		return revision, nil, err
+		return out, err
 	}
 
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	revision, archive, err := find(ctx, reader, dir, kubeVersion, hr)
+	found, err := find(ctx, reader, dir, kubeVersion, hr)
 	if err != nil {
-		return revision, nil, err
+		return out, err
 	}
 
-	defer func() { err = errors.Join(err, archive.Close()) }()
-	loaded, err = chart.Load(archive, revision)
-	return revision, loaded, err
+	defer func() { err = errors.Join(err, found.Archive.Close()) }()
+	out.revision = found.ChartRevision
+	out.origin = found.Origin
+	out.Chart, err = chart.Load(found.Archive, out.revision)
+	return out, err
 }
 
 // maskOf hides the secrets of what is wanted, and of a former revision with these values: what came from Secrets then

@@ -33,11 +33,11 @@ func someVersion(context.Context) (string, error) { return "v1.36.0", nil }
 // chartVersion resolves the chart of a release.
 func chartVersion(t *testing.T, reader client.Reader, hr *v1beta1.HelmRelease) (string, error) {
 	t.Helper()
-	chart, archive, err := Resolve(t.Context(), reader, t.TempDir(), someVersion, ChoiceOfRelease(hr))
+	found, err := Resolve(t.Context(), reader, t.TempDir(), someVersion, ChoiceOfRelease(hr))
 	if err != nil {
 		return "", err
 	}
-	return chart.Version, archive.Close()
+	return found.Version, found.Archive.Close()
 }
 
 func TestAtVersion(t *testing.T) {

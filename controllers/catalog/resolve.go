@@ -11,6 +11,15 @@ import (
 	"fairlead.dev/fairlead/sources/store"
 )
 
+// FoundChart is a chart that a choice stands for.
+type FoundChart struct {
+	v1beta1.ChartRevision
+	// Origin is the revision of the GitRepository that the chart was packed from; empty for others.
+	Origin string
+	// Archive of the chart, which the caller closes.
+	Archive io.ReadCloser
+}
+
 // Resolve asks upstream once which chart a choice stands for, and opens its archive. It polls as the controllers do,
 // but keeps what it fetches in dir, which the caller removes after closing the archive, and writes nothing to the
 // cluster. Sources and their Secrets are read with reader. A source that is suspended is asked, too. kubeVersion is
@@ -18,10 +27,10 @@ import (
 func Resolve(
 	ctx context.Context, reader client.Reader, dir string, kubeVersion func(context.Context) (string, error),
 	choice ChartRef,
-) (_ v1beta1.ChartRevision, _ io.ReadCloser, err error) {
+) (found FoundChart, err error) {
 	artifacts, err := store.Open(dir)
 	if err != nil {
-		return v1beta1.ChartRevision{}, nil, err
+		return FoundChart{}, err
 	}
 	defer func() { err = errors.Join(err, artifacts.Close()) }()
 	catalog := NewCatalog(reader, reader, artifacts)
@@ -29,53 +38,44 @@ func Resolve(
 	return catalog.resolve(ctx, choice)
 }
 
-func (c *Catalog) resolve(ctx context.Context, choice ChartRef) (v1beta1.ChartRevision, io.ReadCloser, error) {
+func (c *Catalog) resolve(ctx context.Context, choice ChartRef) (FoundChart, error) {
 	object, err := c.source(ctx, choice)
 	if err != nil {
-		return v1beta1.ChartRevision{}, nil, err
+		return FoundChart{}, err
+	}
+	if chart, is := object.(*v1beta1.HelmChart); is {
+		return c.resolve(ctx, ChoiceOfChart(chart))
 	}
 
-	var found Polled
-	switch source := object.(type) {
-	case *v1beta1.HelmChart:
-		return c.resolve(ctx, ChoiceOfChart(source))
-	case *v1beta1.OCIRepository:
-		if found = c.Poll(ctx, source, nil); found.Err != nil {
-			return v1beta1.ChartRevision{}, nil, found.Err
-		}
-		if found.Chart == nil {
-			return v1beta1.ChartRevision{}, nil, noChart(choice)
-		}
-
-		archive, err := c.View(source).Open(found.Artifact.Digest)
-		return *found.Chart, archive, err
-	case *v1beta1.ExternalArtifact:
-		if found = c.Poll(ctx, source, nil); found.Err != nil {
-			return v1beta1.ChartRevision{}, nil, found.Err
-		}
-		if found.Chart == nil {
-			return v1beta1.ChartRevision{}, nil, noChart(choice)
-		}
-
-		archive, err := c.Archive(ctx, choice, *found.Chart, false)
-		return *found.Chart, archive, err
-	case *v1beta1.HelmRepository:
-		found = c.Poll(ctx, source, []ChartRef{choice})
-	case *v1beta1.GitRepository:
-		found = c.Poll(ctx, source, []ChartRef{choice})
-	case *v1beta1.Bucket:
-		found = c.Poll(ctx, source, []ChartRef{choice})
+	var asked []ChartRef
+	holdsOne := choice.Kind == v1beta1.OCIRepositoryKind || choice.Kind == v1beta1.ExternalArtifactKind
+	if !holdsOne {
+		asked = []ChartRef{choice}
 	}
 
-	if found.Err != nil {
-		return v1beta1.ChartRevision{}, nil, found.Err
+	polled := c.Poll(ctx, object, asked)
+	if polled.Err != nil {
+		return FoundChart{}, polled.Err
+	}
+	if holdsOne && polled.Chart == nil {
+		return FoundChart{}, noChart(choice)
 	}
 
-	revision, err := c.Chart(ctx, choice)
-	if err != nil {
-		return v1beta1.ChartRevision{}, nil, err
+	if choice.Kind == v1beta1.OCIRepositoryKind {
+		archive, err := c.View(object).Open(polled.Artifact.Digest)
+		return FoundChart{ChartRevision: *polled.Chart, Archive: archive}, err
 	}
 
-	archive, err := c.Archive(ctx, choice, revision, false)
-	return revision, archive, err
+	var out FoundChart
+	if holdsOne {
+		out.ChartRevision = *polled.Chart
+	} else if out.ChartRevision, err = c.Chart(ctx, choice); err != nil {
+		return FoundChart{}, err
+	}
+	if picked, ok := c.pick(ctx, choice, object); ok {
+		out.Origin = picked.Origin
+	}
+
+	out.Archive, err = c.Archive(ctx, choice, out.ChartRevision, false)
+	return out, err
 }

@@ -108,6 +108,9 @@ func TestValuesFilesOfGitAreFollowed(t *testing.T) {
 	if v := get(t, hr).Status.Latest().Version; v != revision+1 {
 		t.Errorf("revision %d followed a template of the same version", v)
 	}
+
+	origin := mustRun(t, "fairlead", "values", "release", hr.Name, "-n", ns, "--all", "--origin", "--key", "tier")
+	says(t, origin, "charts/sample/values.yaml, env/values.yaml of chart sample 1.0.0 at main@sha1:"+sha)
 }
 
 func TestGitReferences(t *testing.T) {
