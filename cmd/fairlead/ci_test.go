@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -230,5 +231,25 @@ func TestAnnotations(t *testing.T) {
 	}
 	if got := annotationOf(view.NewReviewItem("HelmRelease", "a", "b", "changed")); got != "" {
 		t.Errorf("a plan without a risk has the annotation %q", got)
+	}
+}
+
+// No line of the text is a command for the pipeline that it is printed in.
+func TestTextIsNoCommand(t *testing.T) {
+	t.Parallel()
+	var printed, notes bytes.Buffer
+	a := &app{environment: environment{out: &printed, err: &notes}}
+	hostile := view.ReviewItem{Kind: "::stop-commands::x", Namespace: "web", Name: "##vso[task.setvariable]", Change: "changed"}
+	hostile.Objects = []view.PlanObject{{ObjectDifference: view.ObjectDifference{Kind: "::add-mask::a", Name: "b", Change: "created"}}}
+	if err := a.reviewText(&view.Review{Items: []view.ReviewItem{hostile}}); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(printed.String(), "\n ::add-mask::a b: created") {
+		t.Errorf("it prints\n%s", &printed)
+	}
+	for _, line := range strings.Split(printed.String()+notes.String(), "\n") {
+		if strings.HasPrefix(line, "::") || strings.HasPrefix(line, "##") {
+			t.Errorf("a line is %q", line)
+		}
 	}
 }

@@ -2,7 +2,10 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
+	"regexp"
 	"strings"
 
 	"fairlead.dev/fairlead/helmops/view"
@@ -10,6 +13,21 @@ import (
 
 // reviewText prints the plans for people: the table first, then plan by plan.
 func (a *app) reviewText(found *view.Review) error {
+	var text bytes.Buffer
+	shown := *a
+	shown.out = &text
+	err := shown.reviewLines(found)
+	_, writeErr := io.WriteString(a.out, inert(text.String()))
+	return errors.Join(err, writeErr)
+}
+
+// commandLine is a line that pipelines of GitHub and Azure take for a command, whatever prints it.
+var commandLine = regexp.MustCompile(`(?m)^(::|##)`)
+
+// inert indents what a pipeline would take for a command: names in manifests are not ours.
+func inert(text string) string { return commandLine.ReplaceAllString(text, " $1") }
+
+func (a *app) reviewLines(found *view.Review) error {
 	a.note("from %s to %s, for Kubernetes %s", oneLine(found.Base), oneLine(found.Head), found.KubeVersion)
 	for _, note := range found.Notes {
 		a.note("%s", oneLine(note))
