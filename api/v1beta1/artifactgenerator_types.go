@@ -46,13 +46,15 @@ type ArtifactSourceReference struct {
 // CopyOperation copies files of a source into an artifact.
 type CopyOperation struct {
 	// From is what is copied, as @ALIAS/PATH or @ALIAS/PATTERN. A directory is copied with its name, DIRECTORY/**
-	// stands for what is in it. In a pattern, * stands for any characters but a slash and ** for any directories.
+	// stands for what is in it. In a pattern, * stands for any characters but a slash and ** for any directories. With
+	// PathPattern it can have placeholders.
 	// +kubebuilder:validation:Pattern=`^@([a-z0-9]([a-z0-9_-]*[a-z0-9])?)/(.*)$`
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	// +required
 	From string `json:"from"`
-	// To is the path in the artifact, as @artifact/PATH. With a slash at its end it is a directory.
+	// To is the path in the artifact, as @artifact/PATH. With a slash at its end it is a directory. With PathPattern it
+	// can have placeholders.
 	// +kubebuilder:validation:Pattern=`^@(artifact)/(.*)$`
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
@@ -75,7 +77,8 @@ type CopyOperation struct {
 
 // OutputArtifact is an ExternalArtifact that is generated.
 type OutputArtifact struct {
-	// Name of the ExternalArtifact, in the namespace of the ArtifactGenerator.
+	// Name of the ExternalArtifact, in the namespace of the ArtifactGenerator. With PathPattern it can have placeholders,
+	// whose values it has in lower case.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +required
@@ -118,8 +121,9 @@ type ArtifactGeneratorSpec struct {
 	// CommonMetadata is put on the ExternalArtifacts.
 	// +optional
 	CommonMetadata *CommonMetadata `json:"commonMetadata,omitempty"`
-	// PathPattern makes artifacts for each directory that matches. The controller does not support it yet: it does
-	// nothing for an object that sets it.
+	// PathPattern makes the artifacts for each directory of a source that matches, as @ALIAS/PATH. In the path, {name} is
+	// a placeholder for the name of one directory, or for a part of it. OutputArtifacts are then templates: their names
+	// and the From and To of their copies can have the placeholders. The values are labels of the ExternalArtifacts.
 	// +kubebuilder:validation:Pattern=`^@([a-z0-9]([a-z0-9_-]*[a-z0-9])?)/(.*)$`
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
@@ -154,7 +158,8 @@ type ArtifactGeneratorStatus struct {
 	// +listMapKey=type
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// Inventory are the ExternalArtifacts of the generator, in the order of the spec.
+	// Inventory are the ExternalArtifacts of the generator, in the order of the directories that match PathPattern, and
+	// in that of the spec.
 	// +kubebuilder:validation:MaxItems=1000
 	// +listType=atomic
 	// +optional
@@ -218,14 +223,24 @@ func (o OutputArtifact) Aliases() []string {
 	return found
 }
 
-// GetOutput returns the artifact of a name; nil when the generator does not declare it.
+// GetOutput returns the artifact of a name; nil when the generator does not declare it. With PathPattern, which
+// artifacts it declares depends on a source: then it is nil, too.
 func (in *ArtifactGenerator) GetOutput(name string) *OutputArtifact {
+	if in.Spec.PathPattern != "" {
+		return nil
+	}
 	for i := range in.Spec.OutputArtifacts {
 		if in.Spec.OutputArtifacts[i].Name == name {
 			return &in.Spec.OutputArtifacts[i]
 		}
 	}
 	return nil
+}
+
+// PatternAlias returns the alias of the source that PathPattern names; empty without one.
+func (in *ArtifactGenerator) PatternAlias() string {
+	alias, _, _ := strings.Cut(strings.TrimPrefix(in.Spec.PathPattern, "@"), "/")
+	return alias
 }
 
 // GetInterval implements Source: it is how often the generator is audited; everything else reaches it as an event.

@@ -111,13 +111,6 @@ func (in *OCIRepository) Unsupported() []string {
 }
 
 // Unsupported implements Supporter.
-func (in *ArtifactGenerator) Unsupported() []string {
-	var u unsupported
-	u.set("spec.pathPattern", in.Spec.PathPattern != "")
-	return u
-}
-
-// Unsupported implements Supporter.
 func (in *HelmChart) Unsupported() []string {
 	var u unsupported
 	u.verification("spec.verify", in.Spec.Verify)
@@ -151,6 +144,9 @@ func (in *Receiver) Unsupported() []string {
 	}
 	return u
 }
+
+// Unsupported implements Supporter.
+func (in *ArtifactGenerator) Unsupported() []string { return nil }
 
 // Unsupported implements Supporter. A reference to another kind than an ArtifactGenerator is an invalid one.
 func (in *ExternalArtifact) Unsupported() []string { return nil }

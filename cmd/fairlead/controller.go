@@ -372,7 +372,7 @@ func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, arti
 		source.Setup(ctx, manager, charts, source.Options{
 			Concurrency: flags.concurrency, Now: time.Now, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
 		}),
-		generator.Setup(manager, charts, generator.Options{Concurrency: flags.concurrency, Now: time.Now}),
+		generator.Setup(ctx, manager, charts, generator.Options{Concurrency: flags.concurrency, Now: time.Now}),
 		release.Setup(ctx, manager, charts, release.Options{
 			Concurrency: flags.concurrency, Engine: engine, Namesake: engine.Namesake, Live: engine, Changes: changed,
 			Now: time.Now, Connect: connectTo(to), Approvers: approvers, NoFreezes: len(flags.namespaces) > 0,

@@ -40,7 +40,8 @@ type Catalog struct {
 	packs    *quota.Meter
 	network  *transport.Network
 
-	composed     map[ChartRef]composed // by ExternalArtifact: what was made for it last
+	composed     map[ChartRef]composed               // by ExternalArtifact: what was made for it last
+	expansions   map[types.NamespacedName]*expansion // by generator
 	compositions *fair.Shares
 	ownNamespace bool
 
@@ -80,6 +81,7 @@ func NewCatalog(objects, secrets client.Reader, artifacts *store.Store) *Catalog
 		objects: objects, secrets: secrets, store: artifacts, network: transport.NewNetwork(egress.Rules{}),
 		shelves: map[ChartRef]*sourceCache{}, wakers: map[string]func(ChartRef){}, fetches: map[fetchKey]*fetch{},
 		awaited: map[ChartRef]bool{}, composed: map[ChartRef]composed{},
+		expansions:   map[types.NamespacedName]*expansion{},
 		compositions: fair.New(compositions, compositionsPerNamespace),
 		indexes:      quota.NewCache[*helmrepo.Index]("the parsed index of a HelmRepository", quota.Indexes),
 		packs:        quota.NewMeter("what is received from Git servers for GitRepositories", quota.Packs, quota.PacksEach),

@@ -24,7 +24,7 @@ const (
 func inputOf(r recipe, parts map[string]ingredient) string {
 	aliases := r.output.Aliases()
 	input := make([]string, 0, 1+2*len(aliases))
-	input = append(input, RulesOf(r.generator, r.output.Name))
+	input = append(input, r.rules)
 	for _, alias := range aliases {
 		part := parts[alias]
 		input = append(input, holderOf(part.source).ID, part.artifact.Digest)
@@ -70,15 +70,9 @@ func (c *Catalog) compose(
 	// What has to be fetched again is fetched before the turn of the namespace: it may be composed itself.
 	from := map[string]compose.Source{}
 	for alias, part := range parts {
-		archive, err := c.openPart(ctx, part)
-		if err != nil {
-			return composed{}, fmt.Errorf("opening the artifact of the source @%s: %w", alias, err)
+		if from[alias], err = c.fetchPart(ctx, alias, part); err != nil {
+			return composed{}, err
 		}
-		if err := archive.Close(); err != nil {
-			return composed{}, sources.Fail(v1beta1.StorageFailedReason, err, "closing the artifact of the source @%s", alias)
-		}
-
-		from[alias] = func() (io.ReadCloser, error) { return c.reopenPart(ctx, part) }
 	}
 
 	err = c.compositions.Do(ctx, object.Namespace, func() error {
@@ -86,6 +80,18 @@ func (c *Catalog) compose(
 		return err
 	})
 	return made, err
+}
+
+// fetchPart has the artifact of a source in the cache, and returns what opens it during the turn of a namespace.
+func (c *Catalog) fetchPart(ctx context.Context, alias string, part ingredient) (compose.Source, error) {
+	archive, err := c.openPart(ctx, part)
+	if err != nil {
+		return nil, fmt.Errorf("opening the artifact of the source @%s: %w", alias, err)
+	}
+	if err := archive.Close(); err != nil {
+		return nil, sources.Fail(v1beta1.StorageFailedReason, err, "closing the artifact of the source @%s", alias)
+	}
+	return func() (io.ReadCloser, error) { return c.reopenPart(ctx, part) }, nil
 }
 
 // openPart opens the artifact of a source, which is fetched again when the cache has lost it.
@@ -180,7 +186,12 @@ func (c *Catalog) packComposed(
 
 // restoreComposed makes an artifact again that the cache has lost.
 func (c *Catalog) restoreComposed(ctx context.Context, object *v1beta1.ExternalArtifact) (composed, error) {
-	r, err := c.recipeOf(ctx, object)
+	generator, err := c.generatorOf(ctx, object)
+	if err != nil {
+		return composed{}, err
+	}
+
+	r, err := c.recipeOf(ctx, object, generator)
 	if err != nil {
 		return composed{}, err
 	}

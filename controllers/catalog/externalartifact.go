@@ -36,16 +36,20 @@ type ingredient struct {
 // pollExternalArtifact makes the artifact that a generator declares, unless it was made of the same before.
 func (c *Catalog) pollExternalArtifact(ctx context.Context, source v1beta1.Source, _ []ChartRef) Polled {
 	object := source.(*v1beta1.ExternalArtifact)
-	r, err := c.recipeOf(ctx, object)
+	generator, err := c.generatorOf(ctx, object)
+	if err != nil {
+		return Polled{Err: err, Rules: rulesUnknown}
+	}
+	if err := c.suspended(object, generator); err != nil {
+		return Polled{Err: err}
+	}
+
+	r, err := c.recipeOf(ctx, object, generator)
 	if err != nil {
 		return Polled{Err: err, Rules: rulesUnknown}
 	}
 
-	out := Polled{Rules: RulesOf(r.generator, object.Name)}
-	if err := c.suspended(object, r); err != nil {
-		return Polled{Err: err}
-	}
-
+	out := Polled{Rules: r.rules}
 	parts, err := c.ingredients(ctx, object, r)
 	if err != nil {
 		out.Err = err
@@ -71,17 +75,17 @@ func (c *Catalog) pollExternalArtifact(ctx context.Context, source v1beta1.Sourc
 
 // suspended keeps the artifact of a generator that is suspended as it is: the error is pending, so nothing is recorded.
 // What the cache has lost is made again. It is nil for others.
-func (c *Catalog) suspended(object *v1beta1.ExternalArtifact, r recipe) error {
-	if !r.generator.Spec.Suspend {
+func (c *Catalog) suspended(object *v1beta1.ExternalArtifact, generator *v1beta1.ArtifactGenerator) error {
+	if !generator.Spec.Suspend {
 		return nil
 	}
 
 	had := object.GetArtifact()
 	switch {
 	case had == nil:
-		return unavailable(v1beta1.SourceNotReadyReason, "ArtifactGenerator %s is suspended", r.generator.Name)
+		return unavailable(v1beta1.SourceNotReadyReason, "ArtifactGenerator %s is suspended", generator.Name)
 	case c.View(object).Has(had.Digest):
-		return &pending{what: "ArtifactGenerator " + r.generator.Name + " is suspended"}
+		return &pending{what: "ArtifactGenerator " + generator.Name + " is suspended"}
 	}
 
 	return nil
@@ -97,32 +101,38 @@ func (c *Catalog) ingredients(
 
 	parts := map[string]ingredient{}
 	for _, alias := range r.output.Aliases() {
-		ref := r.refs[alias]
-		key := ref.GetKey(r.generator.Namespace)
-		choice := ChartRef{Kind: ref.Kind, Namespace: key.Namespace, Name: key.Name}
-		source, err := c.source(ctx, choice)
+		part, err := c.ingredient(ctx, choiceOfSource(r.generator, r.refs[alias]))
 		if err != nil {
 			return nil, fmt.Errorf("the source @%s: %w", alias, err)
 		}
-
-		artifact := source.GetArtifact()
-		if artifact == nil {
-			return nil, c.noArtifact(alias, choice, source)
-		}
-
-		parts[alias] = ingredient{source: source, choice: choice, artifact: *artifact}
+		parts[alias] = part
 	}
 
 	return parts, nil
 }
 
-// noArtifact says why a source has none. The watch of the sources brings the artifact back when it has.
-func (c *Catalog) noArtifact(alias string, choice ChartRef, source v1beta1.Source) error {
-	if reason, failed := failure(source); failed {
-		return unavailable(v1beta1.SourceNotReadyReason, "the source @%s: %s is not ready: %s", alias, choice, reason)
+// ingredient finds the artifact that a source has now.
+func (c *Catalog) ingredient(ctx context.Context, choice ChartRef) (ingredient, error) {
+	source, err := c.source(ctx, choice)
+	if err != nil {
+		return ingredient{}, err
 	}
-	return unavailable(v1beta1.SourceNotReadyReason,
-		"the source @%s: %s has no artifact yet; the controller continues when it has", alias, choice)
+
+	artifact := source.GetArtifact()
+	if artifact == nil {
+		return ingredient{}, noArtifact(choice, source)
+	}
+
+	return ingredient{source: source, choice: choice, artifact: *artifact}, nil
+}
+
+// noArtifact says why a source has none. The watch of the sources brings the artifact back when it has.
+func noArtifact(choice ChartRef, source v1beta1.Source) error {
+	if reason, failed := failure(source); failed {
+		return unavailable(v1beta1.SourceNotReadyReason, "%s is not ready: %s", choice, reason)
+	}
+	return unavailable(v1beta1.SourceNotReadyReason, "%s has no artifact yet; the controller continues when it has",
+		choice)
 }
 
 // originOf is the revision of the source that originRevision names.

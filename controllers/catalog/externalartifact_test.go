@@ -225,8 +225,26 @@ func TestArtifactsThatAreNotMade(t *testing.T) {
 			reason: v1beta1.InvalidReferenceReason, final: true, message: "inside of it",
 		},
 		{
-			name: "a pattern of paths", generator: func(g *v1beta1.ArtifactGenerator) { g.Spec.PathPattern = "@repo/{app}" },
-			reason: v1beta1.UnsupportedReason, final: true, message: "spec.pathPattern is not supported",
+			name: "a pattern with wildcards", generator: func(g *v1beta1.ArtifactGenerator) { g.Spec.PathPattern = "@repo/*" },
+			reason: v1beta1.InvalidReferenceReason, final: true, message: "* ? [ and ] are not supported",
+		},
+		{
+			name:      "a pattern of a source that is not there",
+			generator: func(g *v1beta1.ArtifactGenerator) { g.Spec.PathPattern = "@none/{app}" },
+			reason:    v1beta1.InvalidReferenceReason, final: true, message: "no source with the alias none",
+		},
+		{
+			name: "a pattern that no directory matches", generator: func(g *v1beta1.ArtifactGenerator) {
+				g.Spec.PathPattern = "@repo/apps/{app}"
+			},
+			reason: v1beta1.NotFoundReason, message: "no directory of the source @repo matches",
+		},
+		{
+			name: "no directory of its own", generator: func(g *v1beta1.ArtifactGenerator) {
+				g.Spec.PathPattern = "@repo/{app}"
+				g.Spec.OutputArtifacts[0].Name = "{app}"
+			},
+			reason: v1beta1.InvalidReferenceReason, final: true, message: "does not declare the artifact web",
 		},
 		{
 			name:      "a source in another namespace, which is refused",

@@ -21,12 +21,17 @@ func (c *Catalog) RefuseOtherNamespaces() { c.ownNamespace = true }
 type recipe struct {
 	generator *v1beta1.ArtifactGenerator
 	output    v1beta1.OutputArtifact
-	// refs are the sources by their aliases.
-	refs map[string]v1beta1.ArtifactSourceReference
+	// rules is a digest of what the generator says about the artifact.
+	rules string
+	// refs are the sources by their aliases, and pattern is the alias that a pathPattern names; empty without one.
+	refs    map[string]v1beta1.ArtifactSourceReference
+	pattern string
 }
 
-func newRecipe(generator *v1beta1.ArtifactGenerator, output v1beta1.OutputArtifact) recipe {
-	r := recipe{generator: generator, output: output, refs: map[string]v1beta1.ArtifactSourceReference{}}
+func newRecipe(generator *v1beta1.ArtifactGenerator, output v1beta1.OutputArtifact, rules string) recipe {
+	r := recipe{
+		generator: generator, output: output, rules: rules, refs: map[string]v1beta1.ArtifactSourceReference{},
+	}
 	for _, ref := range generator.Spec.Sources {
 		r.refs[ref.Alias] = ref
 	}
@@ -36,13 +41,8 @@ func newRecipe(generator *v1beta1.ArtifactGenerator, output v1beta1.OutputArtifa
 // rulesUnknown is what is observed of the rules of an artifact that no generator declares.
 const rulesUnknown = "none"
 
-// RulesOf is a digest of what a generator says about one artifact.
-func RulesOf(generator *v1beta1.ArtifactGenerator, name string) string {
-	output := generator.GetOutput(name)
-	if output == nil {
-		return rulesUnknown
-	}
-
+// rulesOf is a digest of what a generator says about one artifact, or about those of one template.
+func rulesOf(generator *v1beta1.ArtifactGenerator, output v1beta1.OutputArtifact) string {
 	text := []any{string(generator.UID), output}
 	for _, alias := range output.Aliases() {
 		for _, ref := range generator.Spec.Sources {
@@ -64,11 +64,13 @@ func digestOfJSON(what any) string {
 	return sources.DigestPrefix + hex.EncodeToString(sum[:])
 }
 
-// recipeOf finds the rules of an artifact.
-func (c *Catalog) recipeOf(ctx context.Context, object *v1beta1.ExternalArtifact) (recipe, error) {
+// generatorOf finds the generator of an artifact.
+func (c *Catalog) generatorOf(
+	ctx context.Context, object *v1beta1.ExternalArtifact,
+) (*v1beta1.ArtifactGenerator, error) {
 	name, ok := object.GetGenerator()
 	if !ok {
-		return recipe{}, sources.Stall(v1beta1.InvalidReferenceReason, nil,
+		return nil, sources.Stall(v1beta1.InvalidReferenceReason, nil,
 			"spec.sourceRef names no ArtifactGenerator of namespace %s; the controller cannot fetch artifacts that other "+
 				"programs make", object.Namespace)
 	}
@@ -78,16 +80,26 @@ func (c *Catalog) recipeOf(ctx context.Context, object *v1beta1.ExternalArtifact
 	err := c.objects.Get(ctx, key, generator)
 	switch {
 	case apierrors.IsNotFound(err):
-		return recipe{}, unavailable(v1beta1.SourceNotFoundReason,
+		return nil, unavailable(v1beta1.SourceNotFoundReason,
 			"ArtifactGenerator %s does not exist; the controller continues when it is created", key)
 	case err != nil:
-		return recipe{}, sources.Fail(v1beta1.SourceNotReadyReason, err, "reading ArtifactGenerator %s", key)
+		return nil, sources.Fail(v1beta1.SourceNotReadyReason, err, "reading ArtifactGenerator %s", key)
+	}
+
+	return generator, nil
+}
+
+// recipeOf finds the rules of an artifact of a generator.
+func (c *Catalog) recipeOf(
+	ctx context.Context, object *v1beta1.ExternalArtifact, generator *v1beta1.ArtifactGenerator,
+) (recipe, error) {
+	if generator.Spec.PathPattern != "" {
+		return c.expandedRecipe(ctx, object, generator)
 	}
 
 	output := generator.GetOutput(object.Name)
 	if output == nil {
-		return recipe{}, sources.Stall(v1beta1.InvalidReferenceReason, nil,
-			"ArtifactGenerator %s does not declare the artifact %s", key, object.Name)
+		return recipe{}, undeclared(object, generator)
 	}
 
 	aliases, err := c.admitSources(generator)
@@ -98,7 +110,12 @@ func (c *Catalog) recipeOf(ctx context.Context, object *v1beta1.ExternalArtifact
 		return recipe{}, err
 	}
 
-	return newRecipe(generator, *output), nil
+	return newRecipe(generator, *output, rulesOf(generator, *output)), nil
+}
+
+func undeclared(object *v1beta1.ExternalArtifact, generator *v1beta1.ArtifactGenerator) error {
+	return sources.Stall(v1beta1.InvalidReferenceReason, nil, "ArtifactGenerator %s/%s does not declare the artifact %s",
+		generator.Namespace, generator.Name, object.Name)
 }
 
 // AdmitGenerator refuses a generator whose spec cannot be carried out. Only a change of it helps.
@@ -113,14 +130,52 @@ func (c *Catalog) AdmitGenerator(generator *v1beta1.ArtifactGenerator) error {
 		if names[output.Name] {
 			return sources.Stall(v1beta1.InvalidReferenceReason, nil, "spec.artifacts has the name %s twice", output.Name)
 		}
-
 		names[output.Name] = true
+	}
+
+	if generator.Spec.PathPattern != "" {
+		return admitTemplates(generator, aliases)
+	}
+
+	for _, output := range generator.Spec.OutputArtifacts {
 		if err := admitOutput(output, aliases); err != nil {
 			return err
 		}
 	}
 
 	return nil
+}
+
+// admitTemplates checks a pattern of directories, and what a generator says about the artifacts of one.
+func admitTemplates(generator *v1beta1.ArtifactGenerator, aliases map[string]bool) error {
+	pattern, err := admitPattern(generator, aliases)
+	if err != nil {
+		return err
+	}
+
+	for _, template := range generator.Spec.OutputArtifacts {
+		if err := admitTemplate(pattern, template, aliases); err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
+func admitPattern(generator *v1beta1.ArtifactGenerator, aliases map[string]bool) (compose.Directories, error) {
+	pattern, err := compose.ParseDirectories(generator.Spec.PathPattern)
+	if err == nil && !aliases[pattern.Alias] {
+		err = sources.Stall(v1beta1.InvalidReferenceReason, nil,
+			"spec.pathPattern: spec.sources has no source with the alias %s", pattern.Alias)
+	}
+	return pattern, err
+}
+
+func admitTemplate(pattern compose.Directories, template v1beta1.OutputArtifact, aliases map[string]bool) error {
+	if err := admitAliases(template, aliases); err != nil {
+		return err
+	}
+	return pattern.CheckTemplate(template)
 }
 
 // admitSources checks the sources of a generator, and returns their aliases.
@@ -150,14 +205,21 @@ func (c *Catalog) admitSources(generator *v1beta1.ArtifactGenerator) (aliases ma
 
 // admitOutput checks what a generator says about one artifact.
 func admitOutput(output v1beta1.OutputArtifact, aliases map[string]bool) error {
+	if err := admitAliases(output, aliases); err != nil {
+		return err
+	}
+	if err := compose.Check(output); err != nil {
+		return sources.Stall(v1beta1.InvalidReferenceReason, err, "artifact %s", output.Name)
+	}
+	return nil
+}
+
+func admitAliases(output v1beta1.OutputArtifact, aliases map[string]bool) error {
 	for _, alias := range output.Aliases() {
 		if !aliases[alias] {
 			return sources.Stall(v1beta1.InvalidReferenceReason, nil,
 				"artifact %s: spec.sources has no source with the alias %s", output.Name, alias)
 		}
-	}
-	if err := compose.Check(output); err != nil {
-		return sources.Stall(v1beta1.InvalidReferenceReason, err, "artifact %s", output.Name)
 	}
 	return nil
 }
@@ -202,18 +264,27 @@ func (c *Catalog) madeOf(ctx context.Context, key ChartRef) []ChartRef {
 		return nil // it makes nothing
 	}
 
+	if generator.Spec.PathPattern != "" {
+		return c.madeOfDirectories(generator, key.Name)
+	}
+
 	output := generator.GetOutput(key.Name)
 	if output == nil {
 		return nil
 	}
 
-	return newRecipe(generator, *output).artifacts()
+	return newRecipe(generator, *output, "").artifacts()
 }
 
 // artifacts are the ExternalArtifacts that decide about an artifact.
 func (r recipe) artifacts() []ChartRef {
+	aliases := r.output.Aliases()
+	if r.pattern != "" {
+		aliases = append(aliases, r.pattern)
+	}
+
 	var found []ChartRef
-	for _, alias := range r.output.Aliases() {
+	for _, alias := range aliases {
 		ref := r.refs[alias]
 		if ref.Kind != v1beta1.ExternalArtifactKind {
 			continue

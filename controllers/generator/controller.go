@@ -22,14 +22,30 @@ const fieldOwner = "fairlead-generator"
 // rejectedRetry is when an ExternalArtifact is written again that the API server has rejected.
 const rejectedRetry = 5 * time.Minute
 
+// declarations say which ExternalArtifacts a generator declares. The catalog implements it.
+type declarations interface {
+	// AdmitGenerator refuses a generator whose spec cannot be carried out.
+	AdmitGenerator(generator *v1beta1.ArtifactGenerator) error
+	// Outputs never waits: known is false while Expand has to read the directories of a source.
+	Outputs(ctx context.Context, generator *v1beta1.ArtifactGenerator) (found []catalog.Output, known bool, err error)
+	// Expand waits.
+	Expand(ctx context.Context, generator *v1beta1.ArtifactGenerator) error
+	// Declares reports whether a generator declares an ExternalArtifact, as far as that is known.
+	Declares(generator *v1beta1.ArtifactGenerator, name string) bool
+	// ForgetGenerator drops what is known of a generator that is gone.
+	ForgetGenerator(key types.NamespacedName)
+}
+
 // handler implements loop.Handler.
 type handler struct {
-	cached client.Reader
-	writer client.Client
-	admit  func(*v1beta1.ArtifactGenerator) error
-	events events.EventRecorder
-	now    func() time.Time
-	jitter loop.Jitter
+	cached   client.Reader
+	writer   client.Client
+	declared declarations
+	// readings read the directories that a pathPattern stands for; their result is why they cannot be read.
+	readings *loop.Tasks[error]
+	events   events.EventRecorder
+	now      func() time.Time
+	jitter   loop.Jitter
 }
 
 // Reconcile implements loop.Handler.
@@ -48,12 +64,17 @@ func (h *handler) Reconcile(ctx context.Context, g *v1beta1.ArtifactGenerator) (
 }
 
 func (h *handler) reconcile(ctx context.Context, g *v1beta1.ArtifactGenerator) (time.Duration, error) {
-	if err := h.admit(g); err != nil {
+	if err := h.declared.AdmitGenerator(g); err != nil {
 		status.GeneratorFailed(g, catalog.FailureOf(err), h.now())
 		return 0, nil
 	}
 
-	own, err := h.deliver(ctx, g)
+	outputs, err := h.outputs(ctx, g)
+	if err != nil {
+		return h.undeclared(g, err), nil
+	}
+
+	own, err := h.deliver(ctx, g, outputs)
 	if rejected := (*rejectedError)(nil); errors.As(err, &rejected) {
 		status.GeneratorFailed(g, rejected.failure, h.now())
 		return rejectedRetry, nil
@@ -61,11 +82,11 @@ func (h *handler) reconcile(ctx context.Context, g *v1beta1.ArtifactGenerator) (
 	if err != nil {
 		return 0, err
 	}
-	if err := h.prune(ctx, g); err != nil {
+	if err := h.prune(ctx, g, outputs); err != nil {
 		return 0, err
 	}
 
-	judge(own, g).record(g, h.now())
+	judge(own, outputs, g).record(g, h.now())
 	return h.jitter.Spread(g.GetInterval()), nil
 }
 
@@ -76,7 +97,7 @@ func (h *handler) Finalize(context.Context, *v1beta1.ArtifactGenerator) (bool, t
 }
 
 // Forget implements loop.Handler.
-func (h *handler) Forget(types.NamespacedName) {}
+func (h *handler) Forget(key types.NamespacedName) { h.declared.ForgetGenerator(key) }
 
 func (h *handler) tell(g *v1beta1.ArtifactGenerator, message string) {
 	event := status.Event{Reason: v1beta1.SucceededReason, Message: message}
@@ -102,10 +123,10 @@ type verdict struct {
 	failure status.Failure
 }
 
-// judge reads the ExternalArtifacts of a generator, in the order of its spec; nil is one that is not in the cache yet.
-func judge(own []*v1beta1.ExternalArtifact, g *v1beta1.ArtifactGenerator) verdict {
+// judge reads the ExternalArtifacts of a generator, one for each output; nil is one that is not in the cache yet.
+func judge(own []*v1beta1.ExternalArtifact, outputs []catalog.Output, g *v1beta1.ArtifactGenerator) verdict {
 	var v verdict
-	for i, output := range g.Spec.OutputArtifacts {
+	for i, output := range outputs {
 		reference := v1beta1.ExternalArtifactReference{Name: output.Name, Namespace: g.Namespace}
 		artifact := own[i]
 		if artifact != nil && artifact.Status.Artifact != nil {
@@ -114,7 +135,7 @@ func judge(own []*v1beta1.ExternalArtifact, g *v1beta1.ArtifactGenerator) verdic
 
 		v.inventory = append(v.inventory, reference)
 		switch {
-		case artifact == nil || artifact.Status.ObservedRules != catalog.RulesOf(g, output.Name):
+		case artifact == nil || artifact.Status.ObservedRules != output.Rules:
 			v.waits = append(v.waits, output.Name)
 		case status.IsReady(artifact):
 		case status.HasFailed(artifact):

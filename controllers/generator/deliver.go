@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/helmops/status"
 )
 
@@ -29,11 +30,13 @@ func rejected(reason, format string, args ...any) error {
 	return &rejectedError{status.Failure{Reason: reason, Message: fmt.Sprintf(format, args...)}}
 }
 
-// deliver keeps an ExternalArtifact for each artifact that is declared, and returns them in the order of the spec; nil
-// for one that was created now.
-func (h *handler) deliver(ctx context.Context, g *v1beta1.ArtifactGenerator) ([]*v1beta1.ExternalArtifact, error) {
-	own := make([]*v1beta1.ExternalArtifact, len(g.Spec.OutputArtifacts))
-	for i, output := range g.Spec.OutputArtifacts {
+// deliver keeps an ExternalArtifact for each artifact that is declared, and returns them in the same order; nil for one
+// that was created now.
+func (h *handler) deliver(
+	ctx context.Context, g *v1beta1.ArtifactGenerator, outputs []catalog.Output,
+) ([]*v1beta1.ExternalArtifact, error) {
+	own := make([]*v1beta1.ExternalArtifact, len(outputs))
+	for i, output := range outputs {
 		key := types.NamespacedName{Namespace: g.Namespace, Name: output.Name}
 		live := &v1beta1.ExternalArtifact{}
 		err := h.cached.Get(ctx, key, live, client.UnsafeDisableDeepCopy)
@@ -47,7 +50,7 @@ func (h *handler) deliver(ctx context.Context, g *v1beta1.ArtifactGenerator) ([]
 				"ExternalArtifact %s exists and is not of this ArtifactGenerator; rename it or the artifact", output.Name)
 		}
 
-		if err := h.apply(ctx, g, output.Name, live); err != nil {
+		if err := h.apply(ctx, g, output, live); err != nil {
 			return nil, err
 		}
 
@@ -58,9 +61,9 @@ func (h *handler) deliver(ctx context.Context, g *v1beta1.ArtifactGenerator) ([]
 
 // apply writes an ExternalArtifact that is not as it has to be.
 func (h *handler) apply(
-	ctx context.Context, g *v1beta1.ArtifactGenerator, name string, live *v1beta1.ExternalArtifact,
+	ctx context.Context, g *v1beta1.ArtifactGenerator, output catalog.Output, live *v1beta1.ExternalArtifact,
 ) error {
-	want := wanted(g, name)
+	want := wanted(g, output)
 	if live != nil && isAsWanted(live, want) {
 		return nil
 	}
@@ -74,15 +77,15 @@ func (h *handler) apply(
 		if apierrors.IsForbidden(err) {
 			reason = v1beta1.AccessDeniedReason
 		}
-		return rejected(reason, "applying ExternalArtifact %s/%s: %s; the controller retries in %s", g.Namespace, name, err,
-			rejectedRetry)
+		return rejected(reason, "applying ExternalArtifact %s/%s: %s; the controller retries in %s", g.Namespace, output.Name,
+			err, rejectedRetry)
 	}
 
-	return fmt.Errorf("applying ExternalArtifact %s/%s: %w", g.Namespace, name, err)
+	return fmt.Errorf("applying ExternalArtifact %s/%s: %w", g.Namespace, output.Name, err)
 }
 
-// wanted is the ExternalArtifact of an artifact.
-func wanted(g *v1beta1.ArtifactGenerator, name string) *unstructured.Unstructured {
+// wanted is the ExternalArtifact of an artifact. Labels that the generator names count more than those of a directory.
+func wanted(g *v1beta1.ArtifactGenerator, output catalog.Output) *unstructured.Unstructured {
 	want := &unstructured.Unstructured{Object: map[string]any{
 		"spec": map[string]any{"sourceRef": map[string]any{
 			"apiVersion": v1beta1.GroupVersion.String(), "kind": v1beta1.ArtifactGeneratorKind, "name": g.Name,
@@ -90,15 +93,22 @@ func wanted(g *v1beta1.ArtifactGenerator, name string) *unstructured.Unstructure
 	}}
 	want.SetGroupVersionKind(v1beta1.GroupVersion.WithKind(v1beta1.ExternalArtifactKind))
 	want.SetNamespace(g.Namespace)
-	want.SetName(name)
+	want.SetName(output.Name)
 	want.SetOwnerReferences([]metav1.OwnerReference{{
 		APIVersion: v1beta1.GroupVersion.String(), Kind: v1beta1.ArtifactGeneratorKind, Name: g.Name, UID: g.UID,
 		Controller: ptr.To(true),
 	}})
+	labels := maps.Clone(output.Labels)
 	annotations := map[string]string{}
 	if common := g.Spec.CommonMetadata; common != nil {
-		want.SetLabels(maps.Clone(common.Labels))
+		if labels == nil {
+			labels = map[string]string{}
+		}
+		maps.Copy(labels, common.Labels)
 		maps.Copy(annotations, common.Annotations)
+	}
+	if len(labels) > 0 {
+		want.SetLabels(labels)
 	}
 
 	annotations[v1beta1.AppliedAnnotation] = digestOf(want, annotations)
@@ -139,7 +149,12 @@ func includes(has, wanted map[string]string) bool {
 }
 
 // prune deletes the ExternalArtifacts of a generator that it no longer declares.
-func (h *handler) prune(ctx context.Context, g *v1beta1.ArtifactGenerator) error {
+func (h *handler) prune(ctx context.Context, g *v1beta1.ArtifactGenerator, outputs []catalog.Output) error {
+	declared := make(map[string]bool, len(outputs))
+	for _, output := range outputs {
+		declared[output.Name] = true
+	}
+
 	list := &v1beta1.ExternalArtifactList{}
 	if err := h.cached.List(ctx, list, client.InNamespace(g.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("listing the ExternalArtifacts of namespace %s: %w", g.Namespace, err)
@@ -147,7 +162,7 @@ func (h *handler) prune(ctx context.Context, g *v1beta1.ArtifactGenerator) error
 
 	for i := range list.Items {
 		item := &list.Items[i]
-		if !metav1.IsControlledBy(item, g) || g.GetOutput(item.Name) != nil || !item.DeletionTimestamp.IsZero() {
+		if !metav1.IsControlledBy(item, g) || declared[item.Name] || !item.DeletionTimestamp.IsZero() {
 			continue
 		}
 

@@ -1,7 +1,7 @@
 package generator
 
 import (
-	"errors"
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -16,8 +16,8 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/catalog"
+	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/helmops/status"
-	"fairlead.dev/fairlead/sources"
 )
 
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -48,9 +48,22 @@ func owned(g *v1beta1.ArtifactGenerator, name string, change ...func(*v1beta1.Ex
 	return a
 }
 
+// declared are the outputs of a generator without a pattern.
+func declared(g *v1beta1.ArtifactGenerator) []catalog.Output {
+	outputs, _, err := catalog.NewCatalog(nil, nil, nil).Outputs(context.Background(), g)
+	if err != nil {
+		panic(err)
+	}
+	return outputs
+}
+
 func made(g *v1beta1.ArtifactGenerator) func(*v1beta1.ExternalArtifact) {
 	return func(a *v1beta1.ExternalArtifact) {
-		a.Status.ObservedRules = catalog.RulesOf(g, a.Name)
+		for _, output := range declared(g) {
+			if output.Name == a.Name {
+				a.Status.ObservedRules = output.Rules
+			}
+		}
 		status.SourceReady(a, v1beta1.Artifact{Revision: "latest@x", Digest: "sha256:" + a.Name}, "2 files", now)
 	}
 }
@@ -101,7 +114,7 @@ func TestAGeneratorReportsItsArtifacts(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			g := g.DeepCopy()
-			judge([]*v1beta1.ExternalArtifact{tt.web, tt.api, owned(g, "db", made(g))}, g).record(g, now)
+			judge([]*v1beta1.ExternalArtifact{tt.web, tt.api, owned(g, "db", made(g))}, declared(g), g).record(g, now)
 			if got := status.Reason(g); got != tt.reason || status.Message(g) != tt.message ||
 				status.IsStalled(g) != tt.stalled || g.Status.Conditions[0].Status == "" {
 				t.Errorf("it says %s: %s, stalled %t", got, status.Message(g), status.IsStalled(g))
@@ -125,8 +138,9 @@ func newHandler(t *testing.T, objects ...client.Object) (*handler, client.Client
 	c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build()
 	return &handler{
 		cached: c, writer: client.WithFieldOwner(c, fieldOwner), events: events.NewFakeRecorder(10),
-		admit: catalog.NewCatalog(c, c, nil).AdmitGenerator, now: func() time.Time { return now },
-		jitter: func(d time.Duration, _ float64) time.Duration { return d },
+		declared: catalog.NewCatalog(c, c, nil), now: func() time.Time { return now },
+		readings: loop.NewTasks[error](t.Context(), func(types.NamespacedName) {}, time.Now),
+		jitter:   func(d time.Duration, _ float64) time.Duration { return d },
 	}, c
 }
 
@@ -228,10 +242,8 @@ func TestASuspendedGeneratorIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	g := generator("web")
 	g.Spec.Suspend = true
+	g.Spec.OutputArtifacts[0].Copy[0].From = "@none/x" // which is refused
 	h, c := newHandler(t, g)
-	h.admit = func(*v1beta1.ArtifactGenerator) error {
-		return sources.Stall(v1beta1.InvalidReferenceReason, errors.New("x"), "y")
-	}
 	if again, err := h.Reconcile(t.Context(), g); again != 0 || err != nil {
 		t.Errorf("again in %s, error %v", again, err)
 	}

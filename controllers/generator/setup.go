@@ -14,6 +14,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
+	"fairlead.dev/fairlead/helmops/process/fair"
 	"fairlead.dev/fairlead/helmops/status"
 )
 
@@ -30,19 +31,50 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Setup adds the controller to the manager.
-func Setup(manager ctrl.Manager, charts *catalog.Catalog, o Options) error {
+// How many generators have the directories of their sources read at the same time, and how many of those a namespace can
+// have.
+const (
+	readings             = 8
+	readingsPerNamespace = 6
+)
+
+// Setup adds the controller to the manager. ctx is the life of the readings of directories.
+func Setup(ctx context.Context, manager ctrl.Manager, charts *catalog.Catalog, o Options) error {
 	cached := manager.GetClient()
+	waker := loop.NewWaker()
 	h := &handler{
 		cached: cached, writer: client.WithFieldValidation(client.WithFieldOwner(cached, fieldOwner), "Strict"),
-		admit: charts.AdmitGenerator, events: manager.GetEventRecorder("fairlead"), now: o.Now, jitter: loop.Random,
+		declared: charts,
+		readings: loop.NewTasks[error](ctx, waker.Wake, o.Now).Within(fair.New(readings, readingsPerNamespace)),
+		events:   manager.GetEventRecorder("fairlead"), now: o.Now, jitter: loop.Random,
 	}
+	watches := make([]loop.Watch, 0, 1+len(catalog.ComposableKinds))
+	watches = append(watches, loop.Watch{Object: &v1beta1.ExternalArtifact{}, When: says(), Affects: h.generatorsOf})
+	for _, kind := range catalog.ComposableKinds {
+		watches = append(watches, loop.Watch{
+			Object: catalog.NewSource(kind), When: catalog.HasNews(), Affects: patternsOf(cached, kind),
+		})
+	}
+
 	return loop.Setup(manager, loop.Controller[*v1beta1.ArtifactGenerator]{
 		Name: v1beta1.ArtifactGeneratorKind, Empty: func() *v1beta1.ArtifactGenerator {
 			return &v1beta1.ArtifactGenerator{}
-		}, Handler: h, Waker: loop.NewWaker(), Concurrency: o.Concurrency,
-		Watches: []loop.Watch{{Object: &v1beta1.ExternalArtifact{}, When: says(), Affects: h.generatorsOf}},
+		}, Handler: h, Waker: waker, Concurrency: o.Concurrency, Watches: watches,
 	})
+}
+
+// patternsOf finds the generators that make artifacts for directories of a source.
+func patternsOf(reader client.Reader, kind string) func(context.Context, client.Object) []reconcile.Request {
+	return func(ctx context.Context, object client.Object) []reconcile.Request {
+		source := catalog.ChartRef{Kind: kind, Namespace: object.GetNamespace(), Name: object.GetName()}
+		keys := catalog.PatternsOf(ctx, reader, source)
+		found := make([]reconcile.Request, 0, len(keys))
+		for _, key := range keys {
+			found = append(found, reconcile.Request{NamespacedName: key})
+		}
+
+		return found
+	}
 }
 
 // generatorsOf finds the generators that an ExternalArtifact is of, and those that declare its name.
@@ -56,7 +88,7 @@ func (h *handler) generatorsOf(ctx context.Context, object client.Object) []reco
 	var requests []reconcile.Request
 	for i := range list.Items {
 		g := &list.Items[i]
-		if metav1.IsControlledBy(object, g) || g.GetOutput(object.GetName()) != nil {
+		if metav1.IsControlledBy(object, g) || h.declared.Declares(g, object.GetName()) {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(g)})
 		}
 	}

@@ -33,8 +33,8 @@ func artifactWatches(reader client.Reader, expire func(types.NamespacedName)) []
 	watches := make([]loop.Watch, 0, 1+len(catalog.ComposableKinds))
 	watches = append(watches, loop.Watch{
 		Object: &v1beta1.ArtifactGenerator{}, When: declaresOthers(),
-		Affects: func(_ context.Context, object client.Object) []reconcile.Request {
-			return due(declaredBy(object.(*v1beta1.ArtifactGenerator)))
+		Affects: func(ctx context.Context, object client.Object) []reconcile.Request {
+			return due(catalog.DeclaredBy(ctx, reader, object.(*v1beta1.ArtifactGenerator)))
 		},
 	})
 	for _, kind := range catalog.ComposableKinds {
@@ -48,14 +48,6 @@ func artifactWatches(reader client.Reader, expire func(types.NamespacedName)) []
 	}
 
 	return watches
-}
-
-func declaredBy(generator *v1beta1.ArtifactGenerator) []types.NamespacedName {
-	keys := make([]types.NamespacedName, 0, len(generator.Spec.OutputArtifacts))
-	for _, output := range generator.Spec.OutputArtifacts {
-		keys = append(keys, types.NamespacedName{Namespace: generator.Namespace, Name: output.Name})
-	}
-	return keys
 }
 
 // declaresOthers lets the events through after which a generator may declare other artifacts.

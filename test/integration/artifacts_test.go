@@ -162,9 +162,12 @@ func TestArtifactsThatCannotBeComposed(t *testing.T) {
 	apply(t, generator)
 	awaitNotReady(t, generator, v1beta1.InvalidReferenceReason)
 	generator.Spec.OutputArtifacts[0].Copy[0].From = "@repo/deploy/**"
-	generator.Spec.PathPattern = "@repo/{app}"
+	generator.Spec.PathPattern = "@repo/none/{app}"
 	apply(t, generator)
-	awaitNotReady(t, generator, v1beta1.UnsupportedReason)
+	awaitNotReady(t, generator, v1beta1.NotFoundReason)
+	if got := get(t, artifact(ns, "manifests")).Status.Artifact.Digest; got != made {
+		t.Errorf("the artifact is %s, want %s", got, made)
+	}
 	generator.Spec.PathPattern = ""
 	apply(t, generator)
 	awaitReady(t, generator)

@@ -72,7 +72,6 @@ func TestFluxManifests(t *testing.T) {
 		}
 	}
 	for field, object := range map[string]env.Conditioned{
-		"spec.pathPattern":                         &v1beta1.ArtifactGenerator{ObjectMeta: named(ns, "shop")},
 		"spec.verify.provider":                     &v1beta1.OCIRepository{ObjectMeta: named(ns, "signed")},
 		"spec.verify without secretRef":            &v1beta1.OCIRepository{ObjectMeta: named(ns, "keyless")},
 		"spec.verify without secretRef, or":        &v1beta1.HelmChart{ObjectMeta: named(ns, "workflow")},
