@@ -35,6 +35,13 @@ func KustomizationHolds(k *v1beta1.Kustomization, h kustomization.Held) (news bo
 	return news
 }
 
+// knowsHeld reports whether a plan says what is held: not while an attempt is being made, for example a repair of what is
+// applied, and not while the inputs are being fetched or read.
+func knowsHeld(p kustomization.Plan) bool {
+	isReading := p.Reason == kustomization.ReasonBlocked && p.Obstacle == nil
+	return p.Reason != kustomization.ReasonUnderway && !isReading
+}
+
 // kustomizationWaits records a Kustomization that was never applied, or whose last attempt failed, and that a window or
 // a freeze keeps from another attempt. A failure stays the reason for not being Ready.
 func kustomizationWaits(k *v1beta1.Kustomization, h kustomization.Held, now time.Time) {

@@ -13,7 +13,7 @@ import (
 func KustomizationPlanned(
 	k *v1beta1.Kustomization, p kustomization.Plan, objects *kustomization.Objects, now time.Time,
 ) Event {
-	news := KustomizationHolds(k, p.Held)
+	news := knowsHeld(p) && KustomizationHolds(k, p.Held)
 	switch {
 	case p.Obstacle != nil:
 		before := Message(k)
