@@ -191,15 +191,7 @@ func TestASuspendedGeneratorOfDirectories(t *testing.T) {
 	web := artifactOf("web", controlled)
 	c := newComposing(t, web, g)
 	c.commit("main@sha1:1", map[string]string{"apps/web/a.yaml": "a"})
-	first := c.Poll(t.Context(), web, nil)
-	if first.Err != nil {
-		t.Fatal(first.Err)
-	}
-	web.Status.Artifact = &first.Artifact
-	g.Spec.Suspend = true
-	if err := c.client.Update(t.Context(), g); err != nil {
-		t.Fatal(err)
-	}
+	c.suspendAfterPoll(t, web, g)
 	c.commit("main@sha1:2", map[string]string{"apps/api/a.yaml": "a"})
 	if found := c.Poll(t.Context(), web, nil); !IsPending(found.Err) || !strings.Contains(found.Err.Error(), "suspended") {
 		t.Errorf("found %+v", found)

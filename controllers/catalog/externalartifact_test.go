@@ -1,12 +1,6 @@
 package catalog
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
-	"errors"
-	"io"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -17,26 +11,12 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/test/build"
 )
 
 func tree(t *testing.T, files map[string]string) string {
 	t.Helper()
-	var out bytes.Buffer
-	zip := gzip.NewWriter(&out)
-	w := tar.NewWriter(zip)
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		header := &tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(len(files[name]))}
-		if err := w.WriteHeader(header); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.WriteString(w, files[name]); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := errors.Join(w.Close(), zip.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return out.String()
+	return string(build.Archive(t, files, nil))
 }
 
 func generatorOf(change ...func(*v1beta1.ArtifactGenerator)) *v1beta1.ArtifactGenerator {
@@ -79,6 +59,20 @@ func newComposing(t *testing.T, objects ...client.Object) *composing {
 	repo := &v1beta1.GitRepository{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "fleet", UID: "r1", Generation: 1}}
 	c := newClient(t, append(objects, repo)...)
 	return &composing{Catalog: NewCatalog(c, c, newStore(t)), t: t, client: c, repo: repo}
+}
+
+// suspendAfterPoll suspends a generator whose artifact was made once.
+func (c *composing) suspendAfterPoll(t *testing.T, artifact *v1beta1.ExternalArtifact, g *v1beta1.ArtifactGenerator) {
+	t.Helper()
+	first := c.Poll(t.Context(), artifact, nil)
+	if first.Err != nil {
+		t.Fatal(first.Err)
+	}
+	artifact.Status.Artifact = &first.Artifact
+	g.Spec.Suspend = true
+	if err := c.client.Update(t.Context(), g); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // commit gives the source another artifact.
@@ -329,15 +323,7 @@ func TestASuspendedGeneratorKeepsItsArtifacts(t *testing.T) {
 	web, g := artifactOf("web"), generatorOf()
 	c := newComposing(t, web, g)
 	c.commit("main@sha1:1", map[string]string{"deploy/a.yaml": "a"})
-	first := c.Poll(t.Context(), web, nil)
-	if first.Err != nil {
-		t.Fatal(first.Err)
-	}
-	web.Status.Artifact = &first.Artifact
-	g.Spec.Suspend = true
-	if err := c.client.Update(t.Context(), g); err != nil {
-		t.Fatal(err)
-	}
+	c.suspendAfterPoll(t, web, g)
 	c.commit("main@sha1:2", map[string]string{"deploy/a.yaml": "b"})
 	if found := c.Poll(t.Context(), web, nil); !IsPending(found.Err) {
 		t.Errorf("found %+v", found)

@@ -1,14 +1,7 @@
 package catalog
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
 	"context"
-	"errors"
-	"io"
-	"maps"
-	"slices"
 	"strings"
 	"testing"
 
@@ -17,28 +10,14 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/status"
+	"fairlead.dev/fairlead/test/build"
 	"fairlead.dev/fairlead/test/servers"
 )
 
 // layerWith is a tar.gz of files with content.
 func layerWith(t *testing.T, files map[string]string) []byte {
 	t.Helper()
-	var buffer bytes.Buffer
-	zip := gzip.NewWriter(&buffer)
-	w := tar.NewWriter(zip)
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		header := &tar.Header{Name: name, Mode: 0o644, Typeflag: tar.TypeReg, Size: int64(len(files[name]))}
-		if err := w.WriteHeader(header); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.WriteString(w, files[name]); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := errors.Join(w.Close(), zip.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return buffer.Bytes()
+	return build.Archive(t, files, nil)
 }
 
 // pushFiles makes an artifact of files, and gives it the tag latest.
